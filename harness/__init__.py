@@ -1,0 +1,40 @@
+"""A flight recorder, a rehearsal stage and a judge for AutoGen agent runs.
+
+Everything here is loaded when it is first used, so ``import harness`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.recording import instrument as instrument
+    from harness.recording import replay as replay
+    from harness.recording import run as run
+    from harness.recording import uninstrument as uninstrument
+    from harness.store import open_store as open_store
+
+__all__ = ["instrument", "open_store", "replay", "run", "uninstrument"]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "instrument": "harness.recording",
+    "uninstrument": "harness.recording",
+    "replay": "harness.recording",
+    "run": "harness.recording",
+    "open_store": "harness.store",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - module attributes may be anything
+    """Load a public name on first use."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'harness' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted([*globals(), *_HOMES])

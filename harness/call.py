@@ -1,0 +1,125 @@
+"""The seam: what a framework asks of the outside world, and who may answer.
+
+A *call* is an event whose outcome is not deterministic: ask a model, call a tool, run code, ask a
+human, let chance or a model pick the speaker. It passes a chain of *interceptors*, outermost first
+(trace, guard, faults, record or replay), and comes back as a *reply*.
+
+An interceptor is a generator function: it is given the call, yields it (or a changed one) to go on,
+is sent the reply, and returns a reply. One that answers itself returns without yielding. So each is
+written once and serves frameworks that wait and frameworks that await.
+
+Requests and replies are neutral JSON. By kind:
+
+=========  ==================================================================  ==========================================
+kind       request                                                             reply value
+=========  ==================================================================  ==========================================
+chat       model, messages: [message], tools: [definition], parameters: {…}    message, finish_reason, model, id?, usage
+tool       name, arguments: {…} or str, call_id?                               result: JSON
+code       blocks: [{language, code}]                                          exit_code, output
+human      prompt                                                              input
+selection  method, candidates: [name], last?                                   choice
+=========  ==================================================================  ==========================================
+
+A *message* is an OpenTelemetry GenAI message: ``{"role", "parts": [{"type": "text", "content"} |
+{"type": "tool_call", "id"?, "name", "arguments"} | {"type": "tool_call_response", "id"?, "response"} | …], "name"?}``.
+*usage* is ``{"input_tokens"?, "output_tokens"?, "cached_tokens"?, "reasoning_tokens"?}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.model import Json, Operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request to the outside world, on its way through the seam.
+
+    *native* is the framework's own request, for the adapter that made the call. *attributes* are
+    further span attributes that describe it. *conversation* names the conversation the call belongs to
+    (stable from run to run: the scope of matching). *framework_cost* reads the framework's own price off a reply.
+    """
+
+    operation: Operation
+    agent: str | None
+    request: Mapping[str, Json]
+    conversation: str = ""
+    native: Any = None
+    attributes: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came back: a neutral *value*, or an *error*.
+
+    *native* is the framework's own object where the real thing answered; an adapter rebuilds it from
+    *value* where a cassette did. *error* is the exception to raise in the program. *replayed* says a
+    cassette answered, *cache_hit* that the framework's own cache did. *attributes* go onto the span.
+    """
+
+    value: Mapping[str, Json] | None = None
+    error: BaseException | None = None
+    native: Any = None
+    replayed: bool = False
+    cache_hit: bool = False
+    attributes: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped(Reply):
+    """A reply that ends the conversation in the framework's own normal way, with the *reason* why."""
+
+    reason: str = ""
+
+
+Interceptor = Callable[[Call], Generator[Call, Reply, Reply]]
+"""A generator function from a call to its reply; see the module."""
+
+
+def chain(interceptors: Sequence[Interceptor], real: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
+    """Put *interceptors* (outermost first) around *real*."""
+    if not interceptors:
+        return real
+    inner = chain(interceptors[1:], real)
+
+    def passing(call: Call) -> Reply:
+        steps = interceptors[0](call)
+        try:
+            onward = next(steps)
+            while True:
+                onward = steps.send(inner(onward))
+        except StopIteration as done:
+            return _reply(done)
+
+    return passing
+
+
+def achain(
+    interceptors: Sequence[Interceptor], real: Callable[[Call], Awaitable[Reply]]
+) -> Callable[[Call], Awaitable[Reply]]:
+    """Put *interceptors* (outermost first) around an awaitable *real*."""
+    if not interceptors:
+        return real
+    inner = achain(interceptors[1:], real)
+
+    async def passing(call: Call) -> Reply:
+        steps = interceptors[0](call)
+        try:
+            onward = next(steps)
+            while True:
+                onward = steps.send(await inner(onward))
+        except StopIteration as done:
+            return _reply(done)
+
+    return passing
+
+
+def _reply(done: StopIteration) -> Reply:
+    reply: Reply = done.value
+    return reply

@@ -1,0 +1,1 @@
+"""Judge runs, one family of checks a file."""

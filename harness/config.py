@@ -1,0 +1,104 @@
+"""Read ``[tool.harness]`` and ``HARNESS_*`` into one frozen record."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+
+STORE_NAME = ".harness"
+PROJECT_MARKS = ("pyproject.toml", ".git")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What a project and its environment ask for.
+
+    *store* is the store's folder (absolute). *limits* are budget limits by name, *prices* US dollars per
+    million tokens as ``{model: (input, output)}``, and *disabled* the codes of checks that shall not run.
+    """
+
+    store: Path
+    limits: Mapping[str, float] = field(default_factory=dict)
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    disabled: frozenset[str] = frozenset()
+
+
+def load(*, store: str | os.PathLike[str] | None = None, start: Path | None = None) -> Config:
+    """Put together the configuration seen from the folder *start* (default: the current one).
+
+    *store* wins over ``$HARNESS_STORE``, which wins over ``.harness`` beside the nearest ``pyproject.toml``
+    or ``.git``, or in *start* itself. Raises UsageError for a setting of the wrong shape.
+    """
+    start = (start or Path.cwd()).absolute()
+    project = find_project(start)
+    table = _table(project / "pyproject.toml") if project else {}
+    chosen = store or os.environ.get("HARNESS_STORE") or (project or start) / STORE_NAME
+    return Config(
+        store=start / Path(chosen).expanduser(),
+        limits=_numbers(table, "limits"),
+        prices={model: _price(model, value) for model, value in _mapping(table, "prices").items()},
+        disabled=frozenset(str(code) for code in _list(table, "disable")),
+    )
+
+
+def find_project(start: Path) -> Path | None:
+    """Walk up from *start* to the nearest folder with a ``pyproject.toml`` or ``.git``."""
+    for folder in (start, *start.parents):
+        if any((folder / mark).exists() for mark in PROJECT_MARKS):
+            return folder
+    return None
+
+
+def _table(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        return {}
+    text = path.read_bytes()
+    if b"tool.harness" not in text:
+        return {}
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        document = tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} is not valid TOML: {error}"
+        raise UsageError(msg, hint="Mend the file, or run from another folder.") from error
+    return _mapping(document.get("tool", {}), "harness")
+
+
+def _mapping(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = table.get(key, {})
+    if not isinstance(value, dict):
+        raise UsageError(f"[tool.harness] {key} must be a table, not {value!r}")
+    return value
+
+
+def _list(table: Mapping[str, Any], key: str) -> list[Any]:
+    value = table.get(key, [])
+    if not isinstance(value, list):
+        raise UsageError(f"[tool.harness] {key} must be a list, not {value!r}")
+    return value
+
+
+def _numbers(table: Mapping[str, Any], key: str) -> Mapping[str, float]:
+    values = _mapping(table, key)
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+            raise UsageError(f"[tool.harness.{key}] {name} must be a number of at least 0, not {value!r}")
+    return values
+
+
+def _price(model: str, value: object) -> tuple[float, float]:
+    try:
+        given, taken = value  # type: ignore[misc]
+        return float(given), float(taken)
+    except (TypeError, ValueError):
+        msg = f"[tool.harness.prices] {model!r} must be [input, output] in US dollars per million tokens, not {value!r}"
+        raise UsageError(msg) from None

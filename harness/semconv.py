@@ -1,0 +1,79 @@
+"""Name every span attribute the harness reads or writes, once, with its source.
+
+``GEN_AI_*`` and ``ERROR_TYPE`` are OpenTelemetry names (open-telemetry/semantic-conventions-genai,
+development channel 1.42, and the stable registry). ``HARNESS_*`` are ours: OpenTelemetry has no
+convention for messages, speaker selection, human input, endings or cost.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# OpenTelemetry GenAI, semantic-conventions-genai 1.42-dev.
+GEN_AI_OPERATION: Final = "gen_ai.operation.name"
+GEN_AI_PROVIDER: Final = "gen_ai.provider.name"
+GEN_AI_WORKFLOW: Final = "gen_ai.workflow.name"
+GEN_AI_AGENT: Final = "gen_ai.agent.name"
+GEN_AI_AGENT_DESCRIPTION: Final = "gen_ai.agent.description"
+GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
+GEN_AI_REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
+GEN_AI_REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+GEN_AI_REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+GEN_AI_REQUEST_SEED: Final = "gen_ai.request.seed"
+GEN_AI_REQUEST_STREAM: Final = "gen_ai.request.stream"
+GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
+GEN_AI_RESPONSE_ID: Final = "gen_ai.response.id"
+GEN_AI_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+GEN_AI_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+GEN_AI_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+GEN_AI_CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+GEN_AI_REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+GEN_AI_INPUT_MESSAGES: Final = "gen_ai.input.messages"
+GEN_AI_OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+GEN_AI_TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+GEN_AI_TOOL_NAME: Final = "gen_ai.tool.name"
+GEN_AI_TOOL_TYPE: Final = "gen_ai.tool.type"
+GEN_AI_TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+GEN_AI_TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+GEN_AI_TOOL_RESULT: Final = "gen_ai.tool.call.result"
+ERROR_TYPE: Final = "error.type"
+ERROR_MESSAGE: Final = "error.message"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+
+# De facto, not a convention: a double in US dollars, read by Langfuse and written by several emitters.
+GEN_AI_COST: Final = "gen_ai.usage.cost"
+
+# Ours. RUN_* sit on a run's root spans.
+HARNESS_RUN_ID: Final = "harness.run.id"
+HARNESS_RUN_NAME: Final = "harness.run.name"
+HARNESS_RUN_TAGS: Final = "harness.run.tags"  # list of strings
+HARNESS_RUN_SOURCE_ID: Final = "harness.run.source_id"
+HARNESS_RUN_MODE: Final = "harness.run.mode"  # live | record | replay
+HARNESS_FRAMEWORK: Final = "harness.framework"  # e.g. "pyautogen 0.9"
+HARNESS_OPERATION: Final = "harness.operation"  # one of model.Operation
+HARNESS_AGENTS: Final = "harness.agents"  # JSON string: the set-up of each agent that takes part
+HARNESS_CONVERSATION_PATTERN: Final = "harness.conversation.pattern"  # two_agent | group | sequential
+HARNESS_ENDING: Final = "harness.ending"  # one of model.EndingKind
+HARNESS_ENDING_AGENT: Final = "harness.ending.agent"
+HARNESS_ENDING_DETAIL: Final = "harness.ending.detail"
+HARNESS_SENDER: Final = "harness.message.sender"
+HARNESS_RECIPIENTS: Final = "harness.message.recipients"  # list of strings, in order of delivery
+HARNESS_ROLE: Final = "harness.message.role"
+HARNESS_MESSAGE_PART: Final = "harness.message.part"  # part hash
+HARNESS_INPUT_CONTEXT: Final = "harness.input.context"  # context hash
+HARNESS_OUTPUT_PART: Final = "harness.output.part"  # part hash
+HARNESS_TOOLS_PART: Final = "harness.tools.part"  # part hash of the tool definitions
+HARNESS_REQUEST_PARAMETERS: Final = "harness.request.parameters"  # JSON string: answer-changing, beyond model, messages, tools
+HARNESS_COST_FRAMEWORK: Final = "harness.cost.framework"  # double, US dollars as the framework itself counts
+HARNESS_CACHE_HIT: Final = "harness.cache.hit"  # the framework's own response cache answered
+HARNESS_REPLAYED: Final = "harness.replayed"  # the reply came from a cassette
+HARNESS_CODE_BLOCKS: Final = "harness.code.blocks"  # JSON string: [{"language", "code"}]
+HARNESS_CODE_EXIT: Final = "harness.code.exit_code"
+HARNESS_CODE_OUTPUT: Final = "harness.code.output"
+HARNESS_CODE_EXECUTOR: Final = "harness.code.executor"
+HARNESS_HUMAN_PROMPT: Final = "harness.human.prompt"
+HARNESS_HUMAN_INPUT: Final = "harness.human.input"
+HARNESS_SELECTION_METHOD: Final = "harness.selection.method"
+HARNESS_SELECTION_CANDIDATES: Final = "harness.selection.candidates"  # list of strings
+HARNESS_SELECTION_CHOICE: Final = "harness.selection.choice"

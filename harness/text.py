@@ -1,0 +1,100 @@
+"""Make untrusted text printable, keep secrets out of what is written, cut long values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+
+_VISIBLE = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: "␡"}
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+
+
+def printable(text: object) -> str:
+    """Show *text* with every control, bidirectional and invisible character made visible.
+
+    C0 controls become control pictures, the rest ``<U+XXXX>``; newline, tab and the joiners that emoji
+    and several scripts need stay. Applying it twice changes nothing more.
+    """
+    return _HIDDEN.sub(_picture, str(text))
+
+
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return _VISIBLE.get(code) or f"<U+{code:04X}>"
+
+
+def one_line(text: object, width: int) -> str:
+    """Show *text* on one line of at most *width* characters, cut with an ellipsis."""
+    line = " ".join(printable(text).split())
+    return line if len(line) <= width else line[: max(0, width - 1)] + "…"
+
+
+# Each kind of secret: a literal it must contain, looked for before the regular expression is tried.
+_PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
+    (kind, literal, re.compile(pattern))
+    for kind, literal, pattern in (
+        ("openai", "sk-", r"\bsk-[A-Za-z0-9_\-]{16,}"),
+        ("agentwall", "aw-", r"\baw-[A-Za-z0-9_\-]{16,}"),
+        ("aws", "AKIA", r"\bAKIA[0-9A-Z]{16}\b"),
+        ("github", "gh", r"\bgh[pousr]_[A-Za-z0-9]{30,}"),
+        ("github", "github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{30,}"),
+        ("google", "AIza", r"\bAIza[0-9A-Za-z_\-]{30,}"),
+        ("slack", "xox", r"\bxox[abeoprs]-[A-Za-z0-9\-]{10,}"),
+        ("huggingface", "hf_", r"\bhf_[A-Za-z0-9]{30,}"),
+        ("jwt", "eyJ", r"\beyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]+"),
+        ("bearer", "earer ", r"(?<=[Bb]earer )[A-Za-z0-9._~+/\-]{16,}=*"),
+        ("private-key", "PRIVATE KEY-----", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?-----END [A-Z ]*PRIVATE KEY-----"),
+    )
+)
+_SECRET_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|credential)s?$")
+_LEAST_SECRET = 8
+
+
+def secret_values(environment: Mapping[str, str]) -> dict[str, str]:
+    """Pick the values of variables that are named like secrets: value to variable name, longest first.
+
+    Values under eight characters are left out: they would redact ordinary words.
+    """
+    found = {
+        value: name
+        for name, value in environment.items()
+        if _SECRET_NAME.search(name) and len(value) >= _LEAST_SECRET and not value.startswith("/")
+    }
+    return dict(sorted(found.items(), key=lambda item: -len(item[0])))
+
+
+def mark(kind: str, secret: str) -> str:
+    """Stand in for *secret*: equal secrets leave equal marks, so that equality and checks still work."""
+    return f"[secret:{kind}:{hashlib.blake2b(secret.encode(errors='replace'), digest_size=2).hexdigest()}]"
+
+
+def redactor(environment: Mapping[str, str] | None = None) -> Callable[[str], str]:
+    """Make the function that takes secrets out of a text, plain or JSON.
+
+    It knows the values of secret-looking variables in *environment* (default: this process's, now) and
+    the shapes of common keys. Literals are looked for first, so text without secrets costs little.
+    """
+    known = []
+    for value, name in secret_values(os.environ if environment is None else environment).items():
+        escaped = json.dumps(value)[1:-1]
+        kind = name.lower().replace("_", "-")
+        known.append((value, mark(kind, value)))
+        if escaped != value:
+            known.append((escaped, mark(kind, value)))
+
+    def redact(text: str) -> str:
+        for value, replacement in known:
+            if value in text:
+                text = text.replace(value, replacement)
+        for kind, literal, pattern in _PATTERNS:
+            if literal in text:
+                text = pattern.sub(lambda match, kind=kind: mark(kind, match[0]), text)
+        return text
+
+    return redact

@@ -1,0 +1,1 @@
+"""Rehearse conversations: record once, replay for ever, check what changed."""
