@@ -1,0 +1,90 @@
+"""The command ``harness``: its verbs, one file each, loaded when they are used.
+
+stdout is data, stderr is narration. A person's mistake is one line on stderr and an exit code from
+:class:`harness.errors.Exit`; a traceback means a fault of ours.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from harness import __version__
+from harness.errors import Exit, HarnessError
+from harness.text import printable
+
+VERBS: dict[str, str] = {
+    "demo": "Replay the bundled scenarios with real agents, offline.",
+    "trace": "Run a Python program with tracing on.",
+    "run": "Run scenarios: replay recorded conversations and judge them.",
+    "runs": "List the recorded runs, newest first.",
+    "show": "Print one run's conversation, or all that is known of it.",
+    "check": "Judge recorded runs: loops, budgets, endings.",
+    "explain": "Say what a check means and how to mend what it finds.",
+    "sql": "Ask the store a question in SQL, read-only.",
+    "export": "Send runs to another tool.",
+    "tui": "Browse runs in the terminal.",
+    "doctor": "Say what is installed and whether the store is well.",
+}
+"""Every verb and its one-line help, in the order of ``--help``. ``harness/cli/VERB.py`` holds its ``command``."""
+
+
+class Verbs(click.Group):
+    """A group that knows its verbs' names and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, D102 - click's interface
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, D102
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"harness.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002, D102
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="harness")
+def harness() -> None:
+    """A flight recorder, a rehearsal stage and a judge for AutoGen agent runs.
+
+    Start with `harness demo`, then `harness trace your_app.py` and `harness tui`.
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    if sys.platform == "win32":
+        click.echo("harness: Linux and macOS only; on Windows, run it inside WSL.", err=True)
+        return Exit.ENVIRONMENT
+    try:
+        result = harness.main(args=args, prog_name="harness", standalone_mode=False)
+    except HarnessError as error:
+        click.echo(f"harness: {printable(error)}", err=True)
+        if error.hint:
+            click.echo(f"  {printable(error.hint)}", err=True)
+        return error.code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return Exit.CLEAN
+    except click.ClickException as error:
+        click.echo(f"harness: {printable(error.format_message())}", err=True)
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            click.echo(f"  Try `{error.ctx.command_path} --help`.", err=True)
+        return Exit.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Exit.CLEAN
+    return result if isinstance(result, int) else Exit.CLEAN
