@@ -1,0 +1,113 @@
+"""Say in OpenTelemetry's attribute names what a call asks and what its reply says. Contents that go by hash are not here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness import prices, semconv
+from harness.call import Call, Reply, Stopped
+from harness.canonical import canonical, encode
+from harness.model import Json, Operation
+
+_REQUEST = {
+    "temperature": semconv.GEN_AI_REQUEST_TEMPERATURE,
+    "top_p": semconv.GEN_AI_REQUEST_TOP_P,
+    "max_tokens": semconv.GEN_AI_REQUEST_MAX_TOKENS,
+    "max_completion_tokens": semconv.GEN_AI_REQUEST_MAX_TOKENS,
+    "seed": semconv.GEN_AI_REQUEST_SEED,
+    "stream": semconv.GEN_AI_REQUEST_STREAM,
+}
+
+
+def subject(call: Call) -> str:
+    """Name what the call is about: the model, the tool, the languages, the human's agent."""
+    request = call.request
+    if call.operation is Operation.CHAT:
+        return str(request.get("model") or "")
+    if call.operation is Operation.TOOL:
+        return str(request.get("name") or "")
+    if call.operation is Operation.CODE:
+        return ",".join(dict.fromkeys(str(block.get("language")) for block in request.get("blocks") or ()))
+    return call.agent or ""
+
+
+def asked(call: Call) -> dict[str, Json]:
+    """Give the attributes known when the call begins."""
+    request = call.request
+    found: dict[str, Json] = dict(call.attributes)
+    if call.agent:
+        found[semconv.GEN_AI_AGENT] = call.agent
+    if call.operation is Operation.CHAT:
+        parameters = request.get("parameters") or {}
+        found[semconv.GEN_AI_REQUEST_MODEL] = request.get("model")
+        found[semconv.HARNESS_REQUEST_PARAMETERS] = canonical(parameters)
+        found.update({name: parameters[key] for key, name in _REQUEST.items() if parameters.get(key) is not None})
+    elif call.operation is Operation.TOOL:
+        found[semconv.GEN_AI_TOOL_NAME] = request.get("name")
+        found[semconv.GEN_AI_TOOL_TYPE] = "function"
+        found[semconv.GEN_AI_TOOL_ARGUMENTS] = encode(request.get("arguments"))
+        found[semconv.GEN_AI_TOOL_CALL_ID] = request.get("call_id") or None
+    elif call.operation is Operation.CODE:
+        found[semconv.GEN_AI_TOOL_NAME] = "code"
+        found[semconv.HARNESS_CODE_BLOCKS] = encode(request.get("blocks"))
+    elif call.operation is Operation.HUMAN:
+        found[semconv.HARNESS_HUMAN_PROMPT] = request.get("prompt")
+    elif call.operation is Operation.SELECTION:
+        found[semconv.HARNESS_SELECTION_METHOD] = request.get("method")
+        found[semconv.HARNESS_SELECTION_CANDIDATES] = request.get("candidates")
+    return _known(found)
+
+
+def answered(call: Call, reply: Reply, price_overrides: Mapping[str, tuple[float, float]] | None) -> dict[str, Json]:
+    """Give the attributes known when the reply is there."""
+    value = reply.value or {}
+    found: dict[str, Json] = dict(reply.attributes)
+    found[semconv.HARNESS_REPLAYED] = reply.replayed or None
+    found[semconv.HARNESS_CACHE_HIT] = reply.cache_hit or None
+    if isinstance(reply, Stopped):
+        found[semconv.HARNESS_ENDING_DETAIL] = reply.reason
+    if reply.value is None:
+        return _known(found)
+    if call.operation is Operation.CHAT:
+        found.update(_usage(call, value, price_overrides, cache_hit=reply.cache_hit))
+    elif call.operation is Operation.TOOL:
+        found[semconv.GEN_AI_TOOL_RESULT] = encode(value.get("result"))
+    elif call.operation is Operation.CODE:
+        found[semconv.HARNESS_CODE_EXIT] = value.get("exit_code")
+        found[semconv.HARNESS_CODE_OUTPUT] = value.get("output")
+    elif call.operation is Operation.HUMAN:
+        found[semconv.HARNESS_HUMAN_INPUT] = value.get("input")
+    elif call.operation is Operation.SELECTION:
+        found[semconv.HARNESS_SELECTION_CHOICE] = value.get("choice")
+    return _known(found)
+
+
+def _usage(
+    call: Call,
+    value: Mapping[str, Json],
+    price_overrides: Mapping[str, tuple[float, float]] | None,
+    *,
+    cache_hit: bool,
+) -> dict[str, Json]:
+    usage = value.get("usage") or {}
+    given, taken, cached = usage.get("input_tokens"), usage.get("output_tokens"), usage.get("cached_tokens")
+    cost: float | None = None
+    if cache_hit:
+        cost = 0.0
+    elif given is not None and taken is not None:
+        model = value.get("model") or call.request.get("model")
+        cost = prices.cost_usd(model, given, taken, cached_tokens=cached or 0, overrides=price_overrides)
+    return {
+        semconv.GEN_AI_RESPONSE_MODEL: value.get("model"),
+        semconv.GEN_AI_RESPONSE_ID: value.get("id"),
+        semconv.GEN_AI_FINISH_REASONS: [value["finish_reason"]] if value.get("finish_reason") else None,
+        semconv.GEN_AI_INPUT_TOKENS: given,
+        semconv.GEN_AI_OUTPUT_TOKENS: taken,
+        semconv.GEN_AI_CACHE_READ_TOKENS: cached,
+        semconv.GEN_AI_REASONING_TOKENS: usage.get("reasoning_tokens"),
+        semconv.GEN_AI_COST: cost,
+    }
+
+
+def _known(attributes: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in attributes.items() if value is not None}

@@ -1,0 +1,366 @@
+"""Turn what an adapter reports into spans in the journal, without ever breaking the program it watches.
+
+A span here is a record with OpenTelemetry's ids, times, kinds, status and attribute names; the SDK is not needed to
+make one, and the program's own tracing, its current span and its ``random`` state stay untouched. The open operation
+travels in the OpenTelemetry *context*, so it follows threads and tasks wherever OpenTelemetry's own spans would.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import os
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from opentelemetry import context as otel
+
+from harness import describe, semconv
+from harness.call import Call, Reply
+from harness.canonical import canonical, context_hash, digest, encode
+from harness.model import Json, Operation
+from harness.text import redactor
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from opentelemetry.context import Context
+
+    from harness.journal import Journal
+
+log = logging.getLogger("harness")
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+Part = tuple[str, str]
+"""A content's hash and its redacted canonical JSON."""
+Link = tuple[str, str | None, str]
+"""A context's hash, the hash of the context before it, and the hash of the part it adds."""
+
+_SCOPE = otel.create_key("harness.scope")
+_RUN = otel.create_key("harness.run")
+_MOST_REMEMBERED = 8192
+_MOST_KNOWN = 200_000
+_LONGEST_ERROR = 2000
+
+# The names OpenTelemetry gives to operations; where it has none, the span is named by ours.
+_OTEL_NAMES = {
+    Operation.CONVERSATION: "invoke_workflow",
+    Operation.TURN: "invoke_agent",
+    Operation.CHAT: "chat",
+    Operation.TOOL: "execute_tool",
+    Operation.CODE: "execute_tool",
+}
+_OUR_NAMES = {
+    Operation.HUMAN: "human_input",
+    Operation.SELECTION: "select_speaker",
+    Operation.MESSAGE: "message",
+}
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class RunState:
+    """What this process knows of one run: its identity, and which parts of it are written already."""
+
+    run_id: str
+    attributes: Mapping[str, Json] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Scope:
+    """One open span. *notes* belong to the adapter: what it learns on the way, such as why a chat ends."""
+
+    run: RunState
+    operation: Operation
+    parent: Scope | None
+    record: dict[str, Json]
+    started: int
+    token: Token[Context] | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def up(self, operation: Operation) -> Scope | None:
+        """Find the nearest scope of *operation*, this one included."""
+        scope: Scope | None = self
+        while scope is not None and scope.operation is not operation:
+            scope = scope.parent
+        return scope
+
+
+def current() -> Scope | None:
+    """Give the innermost open operation of this thread or task, if any."""
+    scope = otel.get_value(_SCOPE)
+    return scope if isinstance(scope, Scope) else None
+
+
+_told: set[str] = set()
+
+
+def safely(function: Callable[Parameters, Result]) -> Callable[Parameters, Result | None]:
+    """Keep a fault of ours out of the program: logged once per cause, and None. Under pytest it is raised."""
+
+    @functools.wraps(function)
+    def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result | None:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            if "PYTEST_CURRENT_TEST" in os.environ:
+                raise
+            cause = f"{function.__qualname__}: {type(error).__name__}: {error}"
+            if cause not in _told:
+                _told.add(cause)
+                log.warning("tracing failed and goes on without: %s", cause, exc_info=True)
+            return None
+
+    return guarded
+
+
+class Trace:
+    """Writes the spans, messages and contents of this process into one journal; the outermost interceptor."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        attributes: Mapping[str, Json] | None = None,
+        price_overrides: Mapping[str, tuple[float, float]] | None = None,
+    ) -> None:
+        """*attributes* go onto every root span: the run's name, tags, mode and framework."""
+        self.journal = journal
+        self.attributes = dict(attributes or {})
+        self.recent: deque[str] = deque(maxlen=1000)
+        self._prices = price_overrides
+        self._redact = redactor()
+        self._sequence = itertools.count(1)
+        self._dice = random.Random(os.urandom(16))  # noqa: S311 - ids, not secrets, and never the program's own dice
+        self._process = journal.process
+        self._parts: dict[int, tuple[object, str, str]] = {}
+
+    # Runs ---------------------------------------------------------------------------------------------------------
+
+    def new_run(self, run_id: str | None = None, attributes: Mapping[str, Json] | None = None) -> RunState:
+        """Begin a run of the given id (default: a random one), whose root spans carry *attributes*."""
+        run = RunState(run_id=run_id or os.urandom(8).hex(), attributes=attributes or {})
+        self.recent.append(run.run_id)
+        return run
+
+    @contextmanager
+    def within(self, run: RunState) -> Iterator[None]:
+        """Let everything that starts inside belong to *run*."""
+        token = otel.attach(otel.set_value(_SCOPE, None, otel.set_value(_RUN, run)))
+        try:
+            yield
+        finally:
+            otel.detach(token)
+
+    # Spans --------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def operation(
+        self, operation: Operation, subject: str, attributes: Mapping[str, Json] | None = None
+    ) -> Iterator[Scope | None]:
+        """Hold a span open around a block, which may put end attributes into ``scope.notes["end"]``."""
+        scope = self.open(operation, subject, attributes or {})
+        try:
+            yield scope
+        except BaseException as error:
+            self.close(scope, error=error)
+            raise
+        else:
+            self.close(scope)
+
+    @safely
+    def open(
+        self,
+        operation: Operation,
+        subject: str,
+        attributes: Mapping[str, Json],
+        *,
+        contents: Sequence[Part] = (),
+        links: Sequence[Link] = (),
+    ) -> Scope:
+        """Begin a span, write its start after the *contents* and *links* it names, and make it current."""
+        scope = self._begin(operation, subject, attributes)
+        self._emit(scope, contents, links)
+        scope.token = otel.attach(otel.set_value(_SCOPE, scope))
+        return scope
+
+    @safely
+    def close(
+        self,
+        scope: Scope | None,
+        attributes: Mapping[str, Json] | None = None,
+        *,
+        error: BaseException | None = None,
+        contents: Sequence[Part] = (),
+    ) -> None:
+        """End a span: its record is complete in itself. *error* makes its status an error."""
+        if scope is None:
+            return
+        if scope.token is not None:
+            otel.detach(scope.token)
+            scope.token = None
+        ended = {**scope.record["attributes"], **scope.notes.get("end", {}), **(attributes or {})}
+        if error is not None:
+            ended[semconv.ERROR_TYPE] = type(error).__qualname__
+            ended.setdefault(semconv.ERROR_MESSAGE, str(error)[:_LONGEST_ERROR])
+        record = scope.record
+        record["attributes"] = ended
+        elapsed = time.perf_counter_ns() - scope.started
+        self._complete(record, record["start_ns"] + elapsed, next(self._sequence), ok=error is None)
+        self._emit(scope, contents)
+
+    def _begin(self, operation: Operation, subject: str, attributes: Mapping[str, Json]) -> Scope:
+        if self._process != self.journal.process:  # a forked child must not repeat its parent's ids
+            self._process = self.journal.process
+            self._dice.seed(os.urandom(16))
+        parent = current()
+        run = parent.run if parent else self._run()
+        described: dict[str, Json] = {semconv.HARNESS_OPERATION: operation.value}
+        if operation in _OTEL_NAMES:
+            described[semconv.GEN_AI_OPERATION] = _OTEL_NAMES[operation]
+        if operation is Operation.CONVERSATION:
+            described[semconv.GEN_AI_WORKFLOW] = subject
+        elif operation is Operation.TURN:
+            described[semconv.GEN_AI_AGENT] = subject
+        described.update(attributes)
+        if parent is None:
+            described.update({**self.attributes, **run.attributes, semconv.HARNESS_RUN_ID: run.run_id})
+        name = _OTEL_NAMES.get(operation) or _OUR_NAMES.get(operation, operation.value)
+        record: dict[str, Json] = {
+            "k": "s",
+            "run_id": run.run_id,
+            "trace_id": parent.record["trace_id"] if parent else f"{self._dice.getrandbits(128) or 1:032x}",
+            "span_id": f"{self._dice.getrandbits(64) or 1:016x}",
+            "parent_id": parent.record["span_id"] if parent else None,
+            "name": f"{name} {subject}".rstrip(),
+            "kind": "CLIENT" if operation is Operation.CHAT else "INTERNAL",
+            "operation": operation.value,
+            "seq": next(self._sequence),
+            "start_ns": time.time_ns(),
+            "attributes": described,
+        }
+        return Scope(run=run, operation=operation, parent=parent, record=record, started=time.perf_counter_ns())
+
+    def _complete(self, record: dict[str, Json], end_ns: int, end_seq: int, *, ok: bool) -> None:
+        record.update(k="e", end_ns=end_ns, end_seq=end_seq, status="ok" if ok else "error")
+
+    def _run(self) -> RunState:
+        run = otel.get_value(_RUN)
+        return run if isinstance(run, RunState) else self.new_run()
+
+    # Messages -----------------------------------------------------------------------------------------------------
+
+    @safely
+    def spoken(self, sender: str, recipients: Sequence[str], body: Mapping[str, Json], *, heard: bool = True) -> Scope:
+        """Write one message, said now. With *heard* False its deliveries follow, and ``delivered`` completes it."""
+        part = self.part(body)
+        attributes = {
+            semconv.HARNESS_SENDER: sender,
+            semconv.HARNESS_RECIPIENTS: list(recipients),
+            semconv.HARNESS_ROLE: body.get("role", ""),
+            semconv.HARNESS_MESSAGE_PART: part[0],
+        }
+        scope = self._begin(Operation.MESSAGE, sender, attributes)
+        if heard:
+            self._complete(scope.record, scope.record["start_ns"], scope.record["seq"], ok=True)
+        self._emit(scope, [part])
+        return scope
+
+    @safely
+    def delivered(self, scope: Scope, recipients: Sequence[str]) -> None:
+        """Complete a message with everyone it was delivered to. Its length stays zero."""
+        scope.record["attributes"][semconv.HARNESS_RECIPIENTS] = list(recipients)
+        self._complete(scope.record, scope.record["start_ns"], scope.record["seq"], ok=True)
+        self._emit(scope)
+
+    # Contents -----------------------------------------------------------------------------------------------------
+
+    def part(self, body: object) -> Part:
+        """Redact *body*, and give its hash and canonical JSON. The same object is worked on once: never change it."""
+        seen = self._parts.get(id(body))
+        if seen is not None and seen[0] is body:
+            return seen[1], seen[2]
+        text = self._redact(canonical(body))
+        name = digest(text)
+        if len(self._parts) >= _MOST_REMEMBERED:
+            self._parts = {}
+        self._parts[id(body)] = (body, name, text)
+        return name, text
+
+    def context(self, messages: Sequence[Mapping[str, Json]]) -> tuple[str | None, list[Part], list[Link]]:
+        """Chain *messages* into a context: its hash (None for no messages), and the parts and links it is made of."""
+        parts = [self.part(message) for message in messages]
+        links: list[Link] = []
+        last: str | None = None
+        for name, _ in parts:
+            link = context_hash(last, name)
+            links.append((link, last, name))
+            last = link
+        return last, parts, links
+
+    def _emit(self, scope: Scope, contents: Sequence[Part] = (), links: Sequence[Link] = ()) -> None:
+        """Write what is new of *contents* and *links*, and then the span's record, in one go."""
+        run, fresh, lines = scope.run, set[str](), []
+        for name, text in contents:
+            if name not in run.known and name not in fresh:
+                fresh.add(name)
+                lines.append(f'{{"k":"p","run_id":"{run.run_id}","hash":"{name}","body":{text}}}\n')
+        for link, prev, part in links:
+            if link not in run.known and link not in fresh:
+                fresh.add(link)
+                before = f'"{prev}"' if prev else "null"
+                lines.append(f'{{"k":"l","run_id":"{run.run_id}","hash":"{link}","prev":{before},"part":"{part}"}}\n')
+        lines.append(self._redact(encode(scope.record)) + "\n")
+        if self.journal.write("".join(lines).encode(errors="replace")) and fresh:
+            if len(run.known) > _MOST_KNOWN:
+                run.known.clear()
+            run.known.update(fresh)
+
+    # The seam -----------------------------------------------------------------------------------------------------
+
+    def __call__(self, call: Call) -> Generator[Call, Reply, Reply]:
+        """Trace *call* on its way."""
+        scope = self._asked(call)
+        try:
+            reply = yield call
+        except BaseException as error:
+            self.close(scope, error=error)
+            raise
+        self._answered(scope, call, reply)
+        return reply
+
+    def observed(self, call: Call, reply: Reply) -> None:
+        """Write a call that was answered without passing the chain, such as one from the framework's own cache."""
+        self._answered(self._asked(call), call, reply)
+
+    @safely
+    def _asked(self, call: Call) -> Scope | None:
+        attributes = describe.asked(call)
+        contents: list[Part] = []
+        links: list[Link] = []
+        if call.operation is Operation.CHAT:
+            context, contents, links = self.context(call.request.get("messages") or ())
+            if context:
+                attributes[semconv.HARNESS_INPUT_CONTEXT] = context
+            if call.request.get("tools"):
+                tools = self.part(call.request["tools"])
+                contents.append(tools)
+                attributes[semconv.HARNESS_TOOLS_PART] = tools[0]
+        return self.open(call.operation, describe.subject(call), attributes, contents=contents, links=links)
+
+    @safely
+    def _answered(self, scope: Scope | None, call: Call, reply: Reply) -> None:
+        attributes = describe.answered(call, reply, self._prices)
+        contents: list[Part] = []
+        if call.operation is Operation.CHAT and reply.value is not None:
+            output = self.part(reply.value.get("message") or {})
+            contents.append(output)
+            attributes[semconv.HARNESS_OUTPUT_PART] = output[0]
+        # A reply with both a value and an exception is an answer: the framework's way to say "nobody".
+        self.close(scope, attributes, error=reply.error if reply.value is None else None, contents=contents)
