@@ -184,8 +184,8 @@ class ScriptedServer:
     def _take(self, request: Request, headers: Mapping[str, str]) -> tuple[int, dict[str, Any], Reply]:
         """Log *request* and choose its reply. The lock makes order and numbers agree."""
         with self._arrived:
-            entry = {"request": request, "response": None, "status": 0, "stream": bool(request.get("stream"))}
-            entry["headers"] = headers
+            entry: dict[str, Any] = {"request": request, "response": None, "status": 0, "headers": headers}
+            entry["stream"] = bool(request.get("stream"))
             self.log.append(entry)
             number = len(self.log)
             try:

@@ -1,0 +1,1 @@
+"""Tests of the bundled scenarios, the scripts they were recorded from, and ``python -m tests.library.record``."""
