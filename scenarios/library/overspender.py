@@ -12,6 +12,7 @@ def chat() -> ChatResult:
         "director",
         system_message="You are the director. Ask one question at a time. When you know enough, end with TERMINATE.",
         llm_config=CHEAP,
+        max_consecutive_auto_reply=6,
     )
     analyst = AssistantAgent(
         "analyst",
@@ -19,7 +20,7 @@ def chat() -> ChatResult:
         llm_config=DEAR,
         is_termination_msg=lambda message: (message.get("content") or "").rstrip().endswith("TERMINATE"),
     )
-    return director.initiate_chat(analyst, message="In which month did we sell most?", max_turns=8)
+    return director.initiate_chat(analyst, message="In which month did we sell most?")
 
 
 if __name__ == "__main__":
