@@ -1,0 +1,225 @@
+"""Say which requests are the same.
+
+Two requests are the same when everything that may change the answer is the same: who asks, the model, the settings,
+the tools and every message. What only carries a request (keys, addresses, time limits, labels) does not count, nor
+do the ids of tool calls, which are random and are numbered in order of appearance instead.
+
+Cassettes hold redacted contents, so a live request is redacted before it is compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.canonical import canonical
+from harness.model import Json, Operation
+from harness.text import redactor
+
+ANSWER = frozenset(
+    {
+        "audio",
+        "frequency_penalty",
+        "function_call",
+        "functions",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "modalities",
+        "moderation",
+        "n",
+        "parallel_tool_calls",
+        "prediction",
+        "presence_penalty",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "stop",
+        "temperature",
+        "tool_choice",
+        "top_k",
+        "top_logprobs",
+        "top_p",
+        "verbosity",
+        "web_search_options",
+    }
+)
+"""Settings that may change an answer. So may every setting in neither list: unknown counts as a difference."""
+
+TRANSPORT = frozenset(
+    {
+        # Where the request goes, with which key, and how patiently.
+        "api_key",
+        "api_type",
+        "api_version",
+        "azure_ad_token",
+        "azure_ad_token_provider",
+        "azure_deployment",
+        "azure_endpoint",
+        "base_url",
+        "default_headers",
+        "default_query",
+        "extra_headers",
+        "extra_query",
+        "http_client",
+        "max_retries",
+        "organization",
+        "project",
+        "timeout",
+        "websocket_base_url",
+        # How the answer travels: the same text, whole or in pieces.
+        "stream",
+        "stream_options",
+        # Labels and accounting on the provider's side.
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+        # AutoGen's own, used up before the request is made.
+        "agent",
+        "allow_format_str_template",
+        "cache",
+        "cache_seed",
+        "context",
+        "filter_func",
+        "model_client_cls",
+        "price",
+        "tags",
+    }
+)
+"""Settings that only carry a request."""
+
+WHOLE = frozenset({"messages", "model", "tools"})
+"""Parts of a request that are compared on their own, not as settings."""
+
+_OURS = "agentwall_"  # AgentWall's run id is random and travels in extra_body.
+_MARK = re.compile(r"\[secret:[^\]\s]{1,80}\]")
+_IDS = frozenset({"tool_call", "tool_call_response"})
+
+
+def settings(parameters: Mapping[str, Json]) -> dict[str, Json]:
+    """Keep the settings that may change the answer; unset ones (None) are left out, and 1.0 is 1."""
+    kept = {}
+    for name, value in parameters.items():
+        if value is None or name in TRANSPORT or name in WHOLE or name.startswith(_OURS):
+            continue
+        kept[name] = int(value) if isinstance(value, float) and value.is_integer() else value
+    body = kept.get("extra_body")
+    if isinstance(body, Mapping):
+        kept["extra_body"] = {name: value for name, value in body.items() if not str(name).startswith(_OURS)}
+        if not kept["extra_body"]:
+            del kept["extra_body"]
+    return kept
+
+
+def arguments(value: Json) -> Json:
+    """Read a tool's arguments where they came as JSON text; other text stays as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def request_fields(kind: Operation, request: Mapping[str, Json]) -> dict[str, Json]:
+    """Pick what counts of *request*, messages apart, in the order in which differences are told."""
+    if kind is Operation.CHAT:
+        fields = {"model": request.get("model"), **settings(request.get("parameters") or {})}
+        if request.get("tools"):
+            fields["tools"] = request["tools"]
+        return fields
+    if kind is Operation.TOOL:
+        return {"name": request.get("name"), "arguments": arguments(request.get("arguments"))}
+    return {name: value for name, value in request.items() if value is not None}
+
+
+@dataclass(slots=True)
+class _Chain:
+    """The last history of one agent in one conversation, with the hash of each of its beginnings."""
+
+    messages: list[Json] = field(default_factory=list)
+    states: list[bytes] = field(default_factory=list)
+    ids: dict[str, int] = field(default_factory=dict)
+    ids_before: list[int] = field(default_factory=list)
+    tools: Json = None
+    tools_text: str = ""
+
+
+class Matcher:
+    """Gives equal requests equal keys, in time linear in what is new since the agent's last request.
+
+    Not safe for threads: its user holds a lock. Messages it was shown must not be changed afterwards.
+    """
+
+    def __init__(self, redact: Callable[[str], str] | None = None) -> None:
+        """*redact* takes secrets out of a text; the default knows this process's environment, as it is now."""
+        self._redact = redact or redactor()
+        self._chains: dict[tuple[str | None, str], _Chain] = {}
+
+    def key(self, kind: Operation, agent: str | None, conversation: str, request: Mapping[str, Json]) -> bytes:
+        """Name what *agent* asks. *conversation* only says which history it probably continues."""
+        hashed = hashlib.blake2b(canonical([kind.value, agent]).encode(), digest_size=16)
+        fields = request_fields(kind, request)
+        if kind is Operation.CHAT:
+            chain = self._chains.setdefault((agent, conversation), _Chain())
+            tools = fields.pop("tools", None)
+            if tools is not None and tools != chain.tools:
+                chain.tools, chain.tools_text = tools, canonical(self.clean(tools))
+            hashed.update((chain.tools_text if tools is not None else "").encode(errors="replace"))
+            hashed.update(self._history(chain, request.get("messages") or []))
+        hashed.update(canonical(self.clean(fields)).encode(errors="replace"))
+        return hashed.digest()
+
+    def clean(self, value: Json) -> Json:
+        """Copy *value* without secrets; every secret is the same mark, since its kind depends on the environment."""
+        if isinstance(value, str):
+            text = self._redact(value)
+            return _MARK.sub("[secret]", text) if "[secret:" in text else text
+        if isinstance(value, Mapping):
+            return {name: self.clean(item) for name, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.clean(item) for item in value]
+        return value
+
+    def message(self, body: Mapping[str, Json]) -> tuple[dict[str, Json], list[str]]:
+        """Copy a message for comparing: without secrets, and with the ids of its tool calls taken out."""
+        copied = self.clean(body)
+        parts = [part for part in copied.get("parts") or () if isinstance(part, dict) and part.get("type") in _IDS]
+        return copied, [str(part.pop("id")) for part in parts if part.get("id") is not None]
+
+    def _history(self, chain: _Chain, messages: Sequence[Mapping[str, Json]]) -> bytes:
+        known = _common(chain.messages, messages)
+        if known < len(chain.messages):
+            del chain.messages[known:], chain.states[known:]
+            count = chain.ids_before[known]
+            del chain.ids_before[known:]
+            chain.ids = {name: number for name, number in chain.ids.items() if number < count}
+        state = chain.states[-1] if chain.states else b""
+        for body in messages[known:]:
+            chain.ids_before.append(len(chain.ids))
+            copied, ids = self.message(body)
+            numbers = [chain.ids.setdefault(name, len(chain.ids)) for name in ids]
+            text = canonical([copied, numbers]).encode(errors="replace")
+            state = hashlib.blake2b(state + text, digest_size=16).digest()
+            chain.messages.append(body)
+            chain.states.append(state)
+        return state
+
+
+def _common(known: list[Json], messages: Sequence[Json]) -> int:
+    """Count the messages both begin with. Comparing whole lists first lets identical objects pass at C speed."""
+    if len(known) <= len(messages) and known == messages[: len(known)]:
+        return len(known)
+    for index, (old, new) in enumerate(zip(known, messages, strict=False)):
+        if old is not new and old != new:
+            return index
+    return min(len(known), len(messages))

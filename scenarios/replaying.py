@@ -1,0 +1,207 @@
+"""Answer calls from a cassette instead of the outside world.
+
+Equal requests get their recorded answers in order, and different requests do not wait for one another, so calls may
+come in another order than they were recorded in. A request that was not recorded fails: it is never passed on.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+import sys
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.call import Reply
+from harness.errors import Exit, HarnessError
+from harness.model import CALLS, Operation
+from harness.text import one_line
+
+from . import cassette as cassettes
+from .cassette import CHOSEN_BY_OUTSIDE, Cassette, Exchange, Failure
+from .matching import Matcher
+from .nearest import nearest, word
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from harness.call import Call
+
+_STATUS = re.compile(r"Error code: (\d{3})\b")
+
+
+class CassetteMissError(HarnessError):
+    """A request that the cassette holds no answer to (exit 4).
+
+    *nearest* is the recorded exchange that comes nearest, and *difference* tells what differs first.
+    """
+
+    code = Exit.DIVERGED
+
+    def __init__(self, message: str, *, hint: str, nearest: Exchange | None, difference: str) -> None:
+        """Say *message* and *hint*; see the class for the rest."""
+        super().__init__(message, hint=hint)
+        self.nearest = nearest
+        self.difference = difference
+
+
+class RecordedError(Exception):
+    """An exception that was recorded, where its own type is not loaded. *type* names it."""
+
+    def __init__(self, message: str, *, type: str, status: int | None = None) -> None:  # noqa: A002 - OTel's word
+        """Carry *message* and the HTTP *status*, if there was one, as ``status_code``."""
+        super().__init__(message)
+        self.type = type
+        self.status_code = status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """How many calls a cassette answered and missed, and how many of its exchanges nobody asked for."""
+
+    hits: int
+    misses: int
+    unused: int
+
+
+class Replay:
+    """An interceptor that answers from a cassette; safe for threads and tasks.
+
+    Calls of other *kinds*, and speaker selections that the framework works out itself, go on to the real thing.
+    """
+
+    def __init__(self, cassette: Cassette | Path | str, *, kinds: frozenset[Operation] = CALLS) -> None:
+        """*cassette* may be a file. Raises UsageError if it cannot be read."""
+        self.source = "" if isinstance(cassette, Cassette) else str(cassette)
+        self.cassette = cassette if isinstance(cassette, Cassette) else cassettes.read(Path(cassette))
+        self.kinds = kinds
+        self._lock = threading.Lock()
+        self._matcher = Matcher()
+        self._played = [False] * len(self.cassette.exchanges)
+        self._asked: Counter[tuple[Operation, str | None]] = Counter()
+        self._misses: list[CassetteMissError] = []
+        self._hits = 0
+        self._waiting: dict[bytes, list[int]] = {}
+        for index, exchange in enumerate(self.cassette.exchanges):
+            key = self._matcher.key(exchange.kind, exchange.agent, exchange.conversation, exchange.request)
+            self._waiting.setdefault(key, []).append(index)
+
+    def __call__(self, call: Call) -> Generator[Call, Reply, Reply]:
+        """Answer *call*; a request that was not recorded gets a CassetteMissError as its error."""
+        if not self._answers(call):
+            return (yield call)
+        with self._lock:
+            answer = self._take(call)
+        if isinstance(answer, CassetteMissError):
+            return Reply(error=answer, replayed=True)
+        if answer.failure is not None:
+            return Reply(error=revive(answer.failure), replayed=True)
+        if answer.reply is None:
+            return (yield call)
+        return Reply(value=answer.reply, replayed=True)
+
+    @property
+    def hits(self) -> int:
+        """How many calls the cassette answered."""
+        return self._hits
+
+    @property
+    def misses(self) -> tuple[CassetteMissError, ...]:
+        """The requests that had no answer, in the order in which they were asked."""
+        return tuple(self._misses)
+
+    def unused(self) -> tuple[Exchange, ...]:
+        """List the exchanges that nobody asked for, in recorded order."""
+        return tuple(
+            exchange
+            for exchange, played in zip(self.cassette.exchanges, self._played, strict=True)
+            if not played and exchange.kind in self.kinds
+        )
+
+    def account(self) -> Account:
+        """Count hits, misses and unused exchanges."""
+        return Account(hits=self._hits, misses=len(self._misses), unused=len(self.unused()))
+
+    def _answers(self, call: Call) -> bool:
+        if call.operation not in self.kinds:
+            return False
+        return call.operation is not Operation.SELECTION or call.request.get("method") in CHOSEN_BY_OUTSIDE
+
+    def _take(self, call: Call) -> Exchange | CassetteMissError:
+        self._asked[call.operation, call.agent] += 1
+        key = self._matcher.key(call.operation, call.agent, call.conversation, call.request)
+        waiting = self._waiting.get(key, [])
+        exchanges = self.cassette.exchanges
+        for place, index in enumerate(waiting):
+            if not call.conversation or exchanges[index].conversation in {"", call.conversation}:
+                del waiting[place]
+                self._played[index] = True
+                self._hits += 1
+                return exchanges[index]
+        miss = self._miss(call, waiting, key)
+        self._misses.append(miss)
+        return miss
+
+    def _miss(self, call: Call, elsewhere: list[int], key: bytes) -> CassetteMissError:
+        near: Exchange | None = None
+        if elsewhere:
+            near = self.cassette.exchanges[elsewhere[0]]
+            difference = f"it was recorded in the conversation {near.conversation!r}, now it is {call.conversation!r}"
+        elif key in self._waiting:
+            same = [e for e in self.cassette.exchanges if e.kind is call.operation and e.agent == call.agent]
+            matcher = Matcher()
+            again = [e for e in same if matcher.key(e.kind, e.agent, e.conversation, e.request) == key]
+            near = again[-1] if again else None
+            times = "once" if len(again) == 1 else f"{len(again)} times"
+            difference = f"the same request was recorded {times}, and now it comes once more"
+        else:
+            recorded = zip(self.cassette.exchanges, self._played, strict=True)
+            found = nearest(self._matcher, call.operation, call.agent, call.request, recorded)
+            near, difference = found.exchange, found.difference
+        who = f" of {one_line(call.agent, 40)!r}" if call.agent else ""
+        number = self._asked[call.operation, call.agent]
+        where = f" of {self.source}" if self.source else ""
+        at = f" (nearest: line {near.line}{where})" if near is not None and near.line else ""
+        hint = "Undo the change, or record again: `harness run --record all`, `harness trace --record FILE`."
+        return CassetteMissError(
+            f"{word(call.operation)} {number}{who} is not in the cassette: {difference}{at}",
+            hint=hint,
+            nearest=near,
+            difference=difference,
+        )
+
+
+def revive(failure: Failure) -> BaseException:
+    """Make the exception that was recorded, of its own type where the program has that type loaded.
+
+    Nothing is imported for it, and no constructor runs: a cassette is data.
+    """
+    found = _type(failure.type)
+    if found is None:
+        return RecordedError(failure.message, type=failure.type, status=failure.status)
+    try:
+        error = found.__new__(found, failure.message)
+    except TypeError:  # Some types, such as pydantic's, refuse to be made this way.
+        return RecordedError(failure.message, type=failure.type, status=failure.status)
+    error.args = (failure.message,)
+    status = failure.status
+    if status is None and (match := _STATUS.search(failure.message)):
+        status = int(match[1])
+    told = {"message": failure.message, "status_code": status, "request": None, "response": None, "body": None}
+    for name, value in told.items():
+        if found.__module__.partition(".")[0] != "builtins" and not hasattr(error, name):
+            setattr(error, name, value)
+    return error
+
+
+def _type(name: str) -> type[Exception] | None:
+    module, _, short = name.rpartition(".")
+    places = [sys.modules.get(module)] if module else [builtins, sys.modules.get("openai")]
+    for place in places:
+        found = getattr(place, short, None)
+        if isinstance(found, type) and issubclass(found, Exception):
+            return found
+    return None
