@@ -1,0 +1,1 @@
+"""Tests of the exporters, against receivers that decode what they are sent."""
