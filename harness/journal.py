@@ -52,13 +52,16 @@ def make_store(path: Path) -> Path:
 
 
 def sealed(segment: Path) -> bool:
-    """Say whether nobody writes *segment* any more. A segment that is gone counts as sealed."""
+    """Say whether nobody writes *segment* any more. A segment that is gone counts as sealed.
+
+    The probe is a shared lock, so that two processes that look at once do not take each other for the writer.
+    """
     try:
         handle = os.open(segment, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return True
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return False
     else:
