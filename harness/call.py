@@ -71,11 +71,15 @@ class Reply:
     attributes: Mapping[str, Json] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped(Reply):
-    """A reply that ends the conversation in the framework's own normal way, with the *reason* why."""
+class RecordedError(Exception):
+    """An error a cassette plays back: the *type* name and text of the exception that was raised when it was recorded.
 
-    reason: str = ""
+    An adapter turns it into its framework's own exception of that name where it can.
+    """
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 Interceptor = Callable[[Call], Generator[Call, Reply, Reply]]

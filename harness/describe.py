@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness import prices, semconv
-from harness.call import Call, Reply, Stopped
+from harness.call import Call, Reply
 from harness.canonical import canonical, encode
 from harness.model import Json, Operation
 
@@ -64,8 +64,6 @@ def answered(call: Call, reply: Reply, price_overrides: Mapping[str, tuple[float
     found: dict[str, Json] = dict(reply.attributes)
     found[semconv.HARNESS_REPLAYED] = reply.replayed or None
     found[semconv.HARNESS_CACHE_HIT] = reply.cache_hit or None
-    if isinstance(reply, Stopped):
-        found[semconv.HARNESS_ENDING_DETAIL] = reply.reason
     if reply.value is None:
         return _known(found)
     if call.operation is Operation.CHAT:

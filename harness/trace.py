@@ -307,15 +307,16 @@ class Trace:
     def _emit(self, scope: Scope, contents: Sequence[Part] = (), links: Sequence[Link] = ()) -> None:
         """Write what is new of *contents* and *links*, and then the span's record, in one go."""
         run, fresh, lines = scope.run, set[str](), []
+        run_id = encode(run.run_id)
         for name, text in contents:
             if name not in run.known and name not in fresh:
                 fresh.add(name)
-                lines.append(f'{{"k":"p","run_id":"{run.run_id}","hash":"{name}","body":{text}}}\n')
+                lines.append(f'{{"k":"p","run_id":{run_id},"hash":"{name}","body":{text}}}\n')
         for link, prev, part in links:
             if link not in run.known and link not in fresh:
                 fresh.add(link)
                 before = f'"{prev}"' if prev else "null"
-                lines.append(f'{{"k":"l","run_id":"{run.run_id}","hash":"{link}","prev":{before},"part":"{part}"}}\n')
+                lines.append(f'{{"k":"l","run_id":{run_id},"hash":"{link}","prev":{before},"part":"{part}"}}\n')
         lines.append(self._redact(encode(scope.record)) + "\n")
         if self.journal.write("".join(lines).encode(errors="replace")) and fresh:
             if len(run.known) > _MOST_KNOWN:

@@ -1,0 +1,373 @@
+"""Connect classic AutoGen (``import autogen``: pyautogen 0.2.35-0.9, autogen and ag2 up to 0.14) to the seam.
+
+Every hook sits on a class and is found by name when it is called, so agents built earlier are watched as well; what a
+framework keeps by reference (its list of reply functions) is never touched. Two instance attributes, the termination
+predicate and the function map, are watched where they are read.
+
+Without ``max_turns`` a chat nests send, receive and reply for its whole length. So a message is a span of zero length,
+and a turn covers only the making of a reply.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness import semconv
+from harness.adapters import classic_calls as calls
+from harness.adapters.classic_endings import conversation_ending, turn_ending
+from harness.adapters.classic_messages import Messages
+from harness.adapters.classic_setup import describe
+from harness.adapters.patching import Function, Patches
+from harness.canonical import encode
+from harness.model import Ending, EndingKind, Operation
+from harness.trace import Scope, current, safely
+
+if TYPE_CHECKING:
+    from harness.recording import Recording
+
+
+class Classic:
+    """The classic adapter: attach it to a recording, detach it again."""
+
+    module = "autogen"
+
+    def __init__(self, recording: Recording) -> None:
+        """Prepare to report to *recording*. Imports nothing of the framework yet."""
+        self.recording = recording
+        self.trace = recording.trace
+        self.messages = Messages()
+        self.patches = Patches()
+
+    def attach(self) -> None:
+        """Put the hooks in place. The framework is imported by now."""
+        import autogen
+        from autogen import ConversableAgent, GroupChat, GroupChatManager, OpenAIWrapper
+        from autogen.agentchat import chat, conversable_agent
+
+        self._manager = GroupChatManager
+        self.trace.attributes[semconv.HARNESS_FRAMEWORK] = f"autogen {autogen.__version__}"
+        wrap = self.patches.wrap
+        wrap(ConversableAgent, "initiate_chat", self._initiate_chat)
+        wrap(ConversableAgent, "a_initiate_chat", self._a_initiate_chat)
+        wrap(ConversableAgent, "send", self._send)
+        wrap(ConversableAgent, "a_send", self._a_send)
+        wrap(ConversableAgent, "generate_reply", self._generate_reply)
+        wrap(ConversableAgent, "a_generate_reply", self._a_generate_reply)
+        wrap(ConversableAgent, "_process_received_message", self._received)
+        for name, make in (("initiate_chats", self._initiate_chats), ("a_initiate_chats", self._a_initiate_chats)):
+            for module in (chat, conversable_agent, autogen, autogen.agentchat):
+                wrap(module, name, make)
+        self.patches.watch(ConversableAgent, "_is_termination_msg", self._watch_predicate)
+        calls.attach(self, ConversableAgent, GroupChat, OpenAIWrapper)
+
+    def detach(self) -> None:
+        """Take every hook away."""
+        self.patches.undo()
+
+    # Conversations ------------------------------------------------------------------------------------------------
+
+    def _initiate_chat(self, original: Function) -> Function:
+        def initiate_chat(agent: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            if quiet(agent):
+                return original(agent, *args, **kwargs)
+            with self._conversation(original, agent, args, kwargs):
+                return original(agent, *args, **kwargs)
+
+        return initiate_chat
+
+    def _a_initiate_chat(self, original: Function) -> Function:
+        async def a_initiate_chat(agent: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            if quiet(agent):
+                return await original(agent, *args, **kwargs)
+            with self._conversation(original, agent, args, kwargs):
+                return await original(agent, *args, **kwargs)
+
+        return a_initiate_chat
+
+    def _send(self, original: Function) -> Function:
+        def send(agent: Any, message: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            if current() is not None:
+                return original(agent, message, recipient, *args, **kwargs)
+            with self._talk(agent, recipient, None):
+                return original(agent, message, recipient, *args, **kwargs)
+
+        return send
+
+    def _a_send(self, original: Function) -> Function:
+        async def a_send(agent: Any, message: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            if current() is not None:
+                return await original(agent, message, recipient, *args, **kwargs)
+            with self._talk(agent, recipient, None):
+                return await original(agent, message, recipient, *args, **kwargs)
+
+        return a_send
+
+    def _conversation(
+        self, original: Function, agent: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> contextlib.AbstractContextManager[None]:
+        given = bound(original, agent, args, kwargs)
+        return self._talk(agent, given.get("recipient"), given.get("max_turns"))
+
+    @contextlib.contextmanager
+    def _talk(self, agent: Any, recipient: Any, max_turns: object) -> Iterator[None]:  # noqa: ANN401
+        group = recipient.groupchat if isinstance(recipient, self._manager) else None
+        subject = f"{name_of(agent)} → {name_of(recipient)}"
+        attributes = self._described(agent, recipient, group) or {}
+        with self.trace.operation(Operation.CONVERSATION, subject, attributes) as scope:
+            if scope is not None:
+                scope.notes.update(agent=agent, recipient=recipient, max_turns=max_turns, group=group, sent=0)
+            try:
+                yield
+            except BaseException as error:
+                self._end_conversation(scope, error)
+                raise
+            else:
+                self._end_conversation(scope, None)
+
+    @safely
+    def _described(self, agent: object, recipient: object, group: Any) -> dict[str, Any]:  # noqa: ANN401
+        members = [agent, recipient, *(group.agents if group else ())]
+        return {
+            semconv.HARNESS_CONVERSATION_PATTERN: "group" if group else "two_agent",
+            semconv.HARNESS_AGENTS: encode(
+                [describe(member) for member in dict.fromkeys(members) if member is not None]
+            ),
+        }
+
+    @safely
+    def _end_conversation(self, scope: Scope | None, error: BaseException | None) -> None:
+        if scope is None:
+            return
+        self._heard(scope)
+        if error is not None:
+            ending = Ending(kind=EndingKind.ERROR, detail=type(error).__qualname__)
+        else:
+            ending = conversation_ending(scope.notes)
+        self._set_ending(scope, ending)
+
+    def _set_ending(self, scope: Scope, ending: Ending) -> None:
+        said = {
+            semconv.HARNESS_ENDING: ending.kind.value,
+            semconv.HARNESS_ENDING_AGENT: ending.agent,
+            semconv.HARNESS_ENDING_DETAIL: ending.detail,
+        }
+        scope.notes["end"] = {name: value for name, value in said.items() if value is not None}
+        if scope.parent is not None:
+            scope.parent.notes["inner_ending"] = ending
+
+    def _initiate_chats(self, original: Function) -> Function:
+        def initiate_chats(chat_queue: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            with self._sequence(chat_queue):
+                return original(chat_queue, *args, **kwargs)
+
+        return initiate_chats
+
+    def _a_initiate_chats(self, original: Function) -> Function:
+        async def a_initiate_chats(chat_queue: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            with self._sequence(chat_queue):
+                return await original(chat_queue, *args, **kwargs)
+
+        return a_initiate_chats
+
+    @contextlib.contextmanager
+    def _sequence(self, queue: Any) -> Iterator[None]:  # noqa: ANN401
+        count = len(queue) if isinstance(queue, (list, tuple)) else 0
+        attributes = {semconv.HARNESS_CONVERSATION_PATTERN: "sequential"}
+        with self.trace.operation(Operation.CONVERSATION, f"{count} chats", attributes) as scope:
+            try:
+                yield
+            finally:
+                ending = scope.notes.get("inner_ending") if scope else None
+                if scope is not None and ending is not None:
+                    self._set_ending(scope, ending)
+
+    # Turns --------------------------------------------------------------------------------------------------------
+
+    def _generate_reply(self, original: Function) -> Function:
+        def generate_reply(agent: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            with self._turn(original, agent, args, kwargs) as scope:
+                reply = original(agent, *args, **kwargs)
+                self._took_turn(scope, agent, reply)
+                return reply
+
+        return generate_reply
+
+    def _a_generate_reply(self, original: Function) -> Function:
+        async def a_generate_reply(agent: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            with self._turn(original, agent, args, kwargs) as scope:
+                reply = await original(agent, *args, **kwargs)
+                self._took_turn(scope, agent, reply)
+                return reply
+
+        return a_generate_reply
+
+    @contextlib.contextmanager
+    def _turn(
+        self,
+        original: Function,
+        agent: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],  # noqa: ANN401
+    ) -> Iterator[Scope | None]:
+        calls.prepare(self, agent)
+        if quiet(agent):
+            yield None
+        elif isinstance(agent, self._manager):
+            with self._group(agent) as scope:
+                yield scope
+        else:
+            sender = bound(original, agent, args, kwargs).get("sender")
+            with self.trace.operation(Operation.TURN, name_of(agent)) as scope:
+                if scope is not None:
+                    scope.notes.update(before(agent, sender))
+                yield scope
+
+    @contextlib.contextmanager
+    def _group(self, manager: Any) -> Iterator[Scope | None]:  # noqa: ANN401
+        """Hold a group's rounds: in the conversation that addressed its manager, else in one of their own."""
+        scope = current()
+        if scope is not None and scope.notes.get("recipient") is manager:
+            scope.notes["rounds"] = 1
+            try:
+                yield scope
+            finally:
+                self._heard(scope)
+            return
+        with self._talk(manager, manager, None):
+            inner = current()
+            if inner is not None:
+                inner.notes["rounds"] = 1
+            yield inner
+
+    @safely
+    def _took_turn(self, scope: Scope | None, agent: Any, reply: object) -> None:  # noqa: ANN401
+        if scope is None or scope.operation is not Operation.TURN or reply is not None:
+            return
+        if scope.parent is not None:
+            scope.parent.notes["silent_turn"] = turn_ending(name_of(agent), scope.notes)
+
+    def _watch_predicate(self, agent: Any, predicate: Any) -> Any:  # noqa: ANN401
+        """Note whose termination predicate matched. It is called once, by the framework, as ever."""
+        scope = current()
+        if scope is None or not callable(predicate):
+            return predicate
+
+        def is_termination_msg(message: Any) -> Any:  # noqa: ANN401
+            matched = predicate(message)
+            if matched:
+                scope.notes["matched"] = name_of(agent)
+            return matched
+
+        return is_termination_msg
+
+    # Messages -----------------------------------------------------------------------------------------------------
+
+    def _received(self, original: Function) -> Function:
+        def _process_received_message(agent: Any, message: Any, sender: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            result = original(agent, message, sender, *args, **kwargs)
+            if not quiet(agent) and not quiet(sender):
+                self._spoken(agent, message, sender)
+            return result
+
+        return _process_received_message
+
+    @safely
+    def _spoken(self, recipient: Any, message: Any, sender: Any) -> None:  # noqa: ANN401
+        scope = current()
+        conversation = scope.up(Operation.CONVERSATION) if scope else None
+        notes = conversation.notes if conversation else {}
+        if isinstance(sender, self._manager) and "rounds" in notes and notes.get("recipient") is sender:
+            pending = notes.get("pending")
+            if pending is not None and same(pending["message"], message):
+                pending["recipients"].append(name_of(recipient))
+            return
+        if conversation is not None:
+            self._heard(conversation)
+            notes.pop("silent_turn", None)
+            notes.pop("matched", None)
+            if sender is notes.get("agent"):
+                notes["sent"] += 1
+            if "rounds" in notes:
+                notes["rounds"] += 1
+        in_group = isinstance(recipient, self._manager) and conversation is not None
+        said = self.trace.spoken(name_of(sender), [name_of(recipient)], self._body(message, sender), heard=not in_group)
+        if in_group:
+            notes["pending"] = {"scope": said, "message": message, "recipients": []}
+
+    def _body(self, message: Any, sender: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        body = self.messages.of(message)
+        if isinstance(message, dict) and "role" in message:
+            return body
+        return {**body, "role": "user" if human(sender) else "assistant"}
+
+    @safely
+    def _heard(self, conversation: Scope) -> None:
+        """Complete the group's last message, now that the manager has passed it on to everyone."""
+        pending = conversation.notes.pop("pending", None)
+        if pending is not None and pending["scope"] is not None:
+            recipients = pending["recipients"] or pending["scope"].record["attributes"][semconv.HARNESS_RECIPIENTS]
+            self.trace.delivered(pending["scope"], recipients)
+
+    def heard(self) -> None:
+        """Say that the group has heard its last message: the next speaker is being chosen."""
+        scope = current()
+        conversation = scope.up(Operation.CONVERSATION) if scope else None
+        if conversation is not None:
+            self._heard(conversation)
+
+
+_INTERNAL = frozenset({"checking_agent", "speaker_selection_agent"})
+
+
+def quiet(agent: object) -> bool:
+    """Say whether *agent* belongs to the framework's own chat that picks a speaker: its model calls are seen, its talk is not."""
+    scope = current()
+    return scope is not None and scope.operation is Operation.SELECTION and name_of(agent) in _INTERNAL
+
+
+def name_of(agent: object) -> str:
+    """Name *agent*."""
+    return str(getattr(agent, "name", "") or "")
+
+
+def human(agent: object) -> bool:
+    """Say whether *agent* stands for a person: it asks one, and no model answers for it."""
+    return getattr(agent, "human_input_mode", "NEVER") != "NEVER" or not getattr(agent, "llm_config", None)
+
+
+def same(one: object, other: object) -> bool:
+    """Say whether two native messages are copies of each other."""
+    return spoken_content(one) == spoken_content(other)
+
+
+def spoken_content(message: object) -> tuple[object, object, object]:
+    """Reduce a native message to what is said in it."""
+    if not isinstance(message, dict):
+        return message, None, None
+    return message.get("content"), message.get("tool_calls") or None, message.get("function_call") or None
+
+
+def bound(
+    original: Callable[..., Any], agent: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Name the arguments of a call as the method's signature does; empty if they do not fit it."""
+    try:
+        return dict(inspect.signature(original).bind_partial(agent, *args, **kwargs).arguments)
+    except TypeError:
+        return {}
+
+
+def before(agent: Any, sender: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Note, before a turn, what decides whether the agent may reply. Reads only; the defaults are not brought to life."""
+    counters = getattr(agent, "_consecutive_auto_reply_counter", None) or {}
+    limits = getattr(agent, "_max_consecutive_auto_reply_dict", None) or {}
+    with contextlib.suppress(TypeError):
+        return {
+            "replies": dict.get(counters, sender, 0),
+            "limit": dict.get(limits, sender, getattr(agent, "_max_consecutive_auto_reply", None)),
+            "mode": getattr(agent, "human_input_mode", "NEVER"),
+        }
+    return {}

@@ -1,0 +1,40 @@
+"""Describe how a classic agent is set up: modes, limits, model, tools, executor. Reads only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.model import Json
+
+
+def describe(agent: Any) -> dict[str, Json]:  # noqa: ANN401 - any framework's agent
+    """Give the set-up of *agent* as JSON; what it does not have is left out."""
+    config = getattr(agent, "llm_config", None)
+    executor = getattr(agent, "_code_executor", None)
+    code = getattr(agent, "_code_execution_config", None)
+    found: dict[str, Json] = {
+        "name": getattr(agent, "name", None),
+        "type": type(agent).__name__,
+        "description": getattr(agent, "description", None) or None,
+        "human_input_mode": getattr(agent, "human_input_mode", None),
+        "max_consecutive_auto_reply": getattr(agent, "_max_consecutive_auto_reply", None),
+        "models": models(config) or None,
+        "tools": sorted(getattr(agent, "function_map", None) or ()) or None,
+        "code_execution": type(executor).__name__ if executor else "local" if code else None,
+    }
+    group = getattr(agent, "groupchat", None)
+    if group is not None:
+        found["max_round"] = getattr(group, "max_round", None)
+        method = getattr(group, "speaker_selection_method", None)
+        found["speaker_selection"] = method if isinstance(method, str) else "custom"
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def models(config: Any) -> list[str]:  # noqa: ANN401 - a dict, an LLMConfig, False or None
+    """List the models of an ``llm_config``, in order of fallback."""
+    if not config:
+        return []
+    entries = config.get("config_list") if hasattr(config, "get") else getattr(config, "config_list", None)
+    entries = entries or [config]
+    named = (entry.get("model") if hasattr(entry, "get") else getattr(entry, "model", None) for entry in entries)
+    return [str(model) for model in named if model]

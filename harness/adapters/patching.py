@@ -1,0 +1,80 @@
+"""Wrap methods of classes, and take the wrappers off again."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+Function = Callable[..., Any]
+
+
+class Patches:
+    """Wrappers put around functions of classes and modules; ``undo`` leaves nothing behind."""
+
+    def __init__(self) -> None:
+        self._done: list[tuple[Any, str, Any, Any]] = []
+        self._seen: set[tuple[int, str]] = set()
+
+    def wrap(self, owner: Any, name: str, make: Callable[[Function], Function]) -> None:  # noqa: ANN401 - class or module
+        """Replace *owner*'s own function *name* by ``make(original)``, once. Nothing happens where it has none.
+
+        The wrapper is a plain function with the original's name and attributes, so that copying, pickling and
+        lookups by name go on as before.
+        """
+        original = vars(owner).get(name)
+        if (id(owner), name) in self._seen or not callable(original):
+            return
+        self._put(owner, name, original, functools.wraps(original)(make(original)))
+
+    def wrap_all(self, cls: type, name: str, make: Callable[[Function], Function]) -> None:
+        """Wrap *name* in *cls* and in each of its bases that defines it."""
+        for owner in cls.__mro__:
+            if not getattr(owner, "_is_protocol", False):
+                self.wrap(owner, name, make)
+
+    def watch(self, cls: type, name: str, see: Callable[[Any, Any], Any]) -> None:
+        """Let reads of the instance attribute *name* of *cls* give ``see(instance, value)``. Instances stay as they are."""
+        self._put(cls, name, None, _Watched(name, see))
+
+    def _put(self, owner: Any, name: str, original: Any, replacement: Any) -> None:  # noqa: ANN401
+        self._seen.add((id(owner), name))
+        setattr(owner, name, replacement)
+        self._done.append((owner, name, original, replacement))
+
+    def undo(self) -> None:
+        """Put every original back, unless somebody else has replaced ours since."""
+        for owner, name, original, replacement in reversed(self._done):
+            if vars(owner).get(name) is replacement:
+                if original is None:
+                    delattr(owner, name)
+                else:
+                    setattr(owner, name, original)
+        self._done.clear()
+        self._seen.clear()
+
+
+class _Watched:
+    """A data descriptor over a plain instance attribute: it sees reads and stores nothing itself."""
+
+    def __init__(self, name: str, see: Callable[[Any, Any], Any]) -> None:
+        self._name = name
+        self._see = see
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:  # noqa: ANN401
+        if instance is None:
+            raise AttributeError(self._name)
+        try:
+            value = instance.__dict__[self._name]
+        except KeyError:
+            raise AttributeError(self._name) from None
+        return self._see(instance, value)
+
+    def __set__(self, instance: Any, value: Any) -> None:  # noqa: ANN401
+        instance.__dict__[self._name] = value
+
+    def __delete__(self, instance: Any) -> None:  # noqa: ANN401
+        try:
+            del instance.__dict__[self._name]
+        except KeyError:
+            raise AttributeError(self._name) from None

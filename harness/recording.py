@@ -1,0 +1,187 @@
+"""Attach the harness to this process, and take it off again."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import config, plugins, semconv
+from harness.call import Call, Interceptor, Reply, achain, chain
+from harness.journal import Journal
+from harness.trace import RunState, Trace
+
+if TYPE_CHECKING:
+    import os
+
+    from harness.model import Json
+
+MODES = ("live", "record", "replay")
+
+
+class Recording:
+    """One attachment of the harness to this process: its journal, its trace, and who may answer calls."""
+
+    def __init__(
+        self,
+        *,
+        store: Path,
+        interceptors: Sequence[Interceptor],
+        mode: str,
+        attributes: Mapping[str, Json],
+        prices: Mapping[str, tuple[float, float]],
+    ) -> None:
+        """*interceptors* stand behind the trace, outermost first. *mode* is live, record or replay."""
+        self.store = store
+        self.mode = mode
+        self.journal = Journal(store, program=" ".join(sys.argv))
+        self.trace = Trace(self.journal, attributes=attributes, price_overrides=prices)
+        self.interceptors: tuple[Interceptor, ...] = (self.trace, *interceptors)
+        self.adapters: list[Any] = []
+
+    @property
+    def offline(self) -> bool:
+        """Say whether a cassette answers, so that no key is needed."""
+        return self.mode == "replay"
+
+    @property
+    def uncached(self) -> bool:
+        """Say whether the framework's own response cache must not answer."""
+        return self.mode != "live"
+
+    def ask(self, call: Call, real: Callable[[Call], Reply]) -> Reply:
+        """Send *call* through the chain; the adapter raises what the reply says to raise."""
+        return chain(self.interceptors, real)(call)
+
+    async def a_ask(self, call: Call, real: Callable[[Call], Awaitable[Reply]]) -> Reply:
+        """Send *call* through the chain, and await the reply; the adapter raises what it says to raise."""
+        return await achain(self.interceptors, real)(call)
+
+
+_recording: Recording | None = None
+_hooked: set[str] = set()
+_threads: Any = None
+
+
+def instrument(
+    store: str | os.PathLike[str] | None = None,
+    *,
+    interceptors: Sequence[Interceptor] = (),
+    mode: str = "live",
+    name: str | None = None,
+    tags: Iterable[str] = (),
+) -> Recording:
+    """Record every AutoGen conversation of this process from now on, agents built earlier included.
+
+    *store* is a folder (default: the project's). *interceptors* may answer calls, outermost first. *mode* is ``live``,
+    ``record`` or ``replay``; in the last two the framework's own response cache is off. *name* and *tags* go onto each
+    run. A framework that is imported later is attached then. Calling it again while attached changes nothing.
+    Raises StoreError if the store cannot be written, ValueError for an unknown mode.
+    """
+    global _recording  # noqa: PLW0603 - one attachment a process
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {MODES}, not {mode!r}")
+    if _recording is not None:
+        return _recording
+    settings = config.load(store=store)
+    attributes: dict[str, Json] = {semconv.HARNESS_RUN_MODE: mode}
+    if name:
+        attributes[semconv.HARNESS_RUN_NAME] = name
+    if tags := list(tags):
+        attributes[semconv.HARNESS_RUN_TAGS] = tags
+    _recording = Recording(
+        store=settings.store, interceptors=interceptors, mode=mode, attributes=attributes, prices=settings.prices
+    )
+    _follow_threads()
+    for adapter in plugins.load_all("harness.adapters").values():
+        _attach_when_imported(adapter)
+    return _recording
+
+
+def uninstrument() -> None:
+    """Stop recording: every hook is taken off and the journal is sealed. Nothing happens if nothing is attached."""
+    global _recording, _threads  # noqa: PLW0603
+    if _recording is None:
+        return
+    recording, _recording = _recording, None
+    for adapter in recording.adapters:
+        adapter.detach()
+    if _threads is not None:
+        _threads.uninstrument()
+        _threads = None
+    recording.journal.close()
+
+
+def _attach_when_imported(adapter: Any) -> None:  # noqa: ANN401 - an adapter class
+    """Attach *adapter* now if its framework is there, else as soon as the program imports it."""
+    if adapter.module in sys.modules:
+        _attach(adapter)
+    elif adapter.module not in _hooked:
+        _hooked.add(adapter.module)
+        import wrapt
+
+        wrapt.register_post_import_hook(lambda _module: _attach(adapter), adapter.module)
+
+
+def _attach(adapter: Any) -> None:  # noqa: ANN401
+    if _recording is None or any(isinstance(attached, adapter) for attached in _recording.adapters):
+        return
+    attached = adapter(_recording)
+    attached.attach()
+    _recording.adapters.append(attached)
+
+
+def _follow_threads() -> None:
+    """Let the open operation follow into threads, with OpenTelemetry's own instrumentation, unless it is on already."""
+    global _threads  # noqa: PLW0603
+    from opentelemetry.instrumentation.threading import ThreadingInstrumentor
+
+    instrumentor = ThreadingInstrumentor()
+    if not instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.instrument()
+        _threads = instrumentor
+
+
+@contextlib.contextmanager
+def run(
+    name: str | None = None,
+    *,
+    id: str | None = None,  # noqa: A002 - the word of the house
+    tags: Iterable[str] = (),
+    attributes: Mapping[str, Json] | None = None,
+) -> Iterator[RunState]:
+    """Let every conversation inside the block belong to one run, and give its ``run_id``.
+
+    *id* is the run's id (default: a random one), *name* and *tags* describe it, *attributes* go onto its root spans.
+    Attaches the harness first if that has not been done.
+    """
+    recording = instrument()
+    described: dict[str, Json] = dict(attributes or {})
+    if name:
+        described[semconv.HARNESS_RUN_NAME] = name
+    if tags := list(tags):
+        described[semconv.HARNESS_RUN_TAGS] = tags
+    state = recording.trace.new_run(id, described)
+    with recording.trace.within(state):
+        yield state
+
+
+@contextlib.contextmanager
+def replay(cassette: str | os.PathLike[str]) -> Iterator[Any]:
+    """Answer every call inside the block from *cassette*, and give the replay with its account.
+
+    Raises UsageError if the cassette cannot be read. A call it does not hold raises CassetteMissError in the program.
+    """
+    replaying = plugins.sibling("scenarios.replaying").Replay.load(Path(cassette))
+    uninstrument()
+    instrument(interceptors=(replaying,), mode="replay")
+    try:
+        yield replaying
+    finally:
+        uninstrument()
+
+
+atexit.register(uninstrument)
