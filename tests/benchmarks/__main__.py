@@ -1,0 +1,24 @@
+"""``python -m tests.benchmarks [NAME…]``: print one line of JSON for each figure."""
+
+from __future__ import annotations
+
+import sys
+
+from . import span, start_up
+
+BENCHMARKS = {"start-up": start_up.figures, "span": span.figures}
+
+
+def main(names: list[str]) -> int:
+    """Run the benchmarks called *names*, or all."""
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        print(f"no benchmark is called {unknown[0]!r}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)  # noqa: T201
+        return 2
+    for name in names or BENCHMARKS:
+        for figure in BENCHMARKS[name]():
+            print(figure.line(), flush=True)  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,64 @@
+"""Measure two things in turns, and report the one as a ratio to the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measured figure. *value* and *against* are medians in *unit*, *spread* the value's interquartile range.
+
+    *ratio* is the median of the pairs' ratios: both of a pair were measured next to each other, so a busy
+    machine slows both. *n* counts pairs; *load* is the machine's one-minute load average at the end.
+    """
+
+    name: str
+    value: float
+    unit: str
+    against: float
+    peer: str
+    ratio: float
+    n: int
+    spread: float
+    load: float
+
+    def line(self) -> str:
+        """Write it as one line of JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def compare(  # noqa: PLR0913 - what a figure says of itself
+    name: str, ours: Callable[[], float], *, peer: str, floor: Callable[[], float], unit: str, n: int
+) -> Figure:
+    """Take *n* pairs of samples, after one of each that does not count."""
+    ours()
+    floor()
+    pairs = [(ours(), floor()) for _ in range(n)]
+    values = [value for value, _ in pairs]
+    return Figure(
+        name=name,
+        value=digits(statistics.median(values)),
+        unit=unit,
+        against=digits(statistics.median(base for _, base in pairs)),
+        peer=peer,
+        ratio=digits(statistics.median(value / base for value, base in pairs)),
+        n=n,
+        spread=digits(interquartile(values)),
+        load=round(os.getloadavg()[0], 2),
+    )
+
+
+def interquartile(values: Sequence[float]) -> float:
+    """Span the middle half of *values*."""
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return high - low
+
+
+def digits(number: float) -> float:
+    """Keep three digits: more would be noise."""
+    return float(f"{number:.3g}")
