@@ -29,14 +29,16 @@ SUFFIX = ".cassette.jsonl"
 CHOSEN_BY_OUTSIDE = frozenset({"random", "manual"})
 """Ways to select a speaker whose choice is recorded. The framework works the others out from what is replayed."""
 
+_NEVER_ASKED = "ToolNotRunError"
+"""How an adapter records a tool call that the framework refused by itself: there is nothing to replay."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An exception that answered a call: its type's name, its text, and an HTTP status if it had one."""
+    """An exception that answered a call: its type's name and its text."""
 
     type: str
     message: str
-    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +154,7 @@ def _exchanges(run: Run) -> list[Exchange]:
             Exchange(
                 kind=kind,
                 agent=call.agent,
-                conversation=str(call.span.attributes.get(semconv.HARNESS_CONVERSATION) or ""),
+                conversation=_conversation(above[call.span.span_id]),
                 request=_request(kind, call.request),
                 reply=None if live or call.reply is None else _reply(kind, call.reply),
                 failure=None if live else failure,
@@ -172,17 +174,18 @@ def _above(span: Span, spans: Mapping[str, Span]) -> list[Span]:
     return found
 
 
+def _conversation(above: Sequence[Span]) -> str:
+    """Name the innermost conversation a call belongs to, as adapters do in ``Call.conversation``."""
+    inner = next((span for span in above if span.operation is Operation.CONVERSATION), None)
+    return str(inner.attributes.get(semconv.GEN_AI_WORKFLOW) or "") if inner is not None else ""
+
+
 def _failure(call: CallRecord) -> Failure | None:
     attributes = call.span.attributes
     kind, text = attributes.get(semconv.ERROR_TYPE), attributes.get(semconv.ERROR_MESSAGE)
-    if kind is None and call.error is None:
+    if (kind is None and call.error is None) or kind == _NEVER_ASKED:
         return None
-    status = attributes.get(semconv.HTTP_STATUS)
-    return Failure(
-        type=str(kind or "Exception"),
-        message=str(call.error or "" if text is None else text),
-        status=status if isinstance(status, int) and not isinstance(status, bool) else None,
-    )
+    return Failure(type=str(kind or "Exception"), message=str(call.error or "" if text is None else text))
 
 
 def _request(kind: Operation, request: Mapping[str, Json]) -> dict[str, Json]:
@@ -214,9 +217,7 @@ class _Cleaner:
     def exchange(self, found: Exchange) -> Exchange:
         request = {name: self._part(name, value) for name, value in found.request.items()}
         reply = None if found.reply is None else {name: self._part(name, value) for name, value in found.reply.items()}
-        failure = found.failure and Failure(
-            type=found.failure.type, message=self._redact(found.failure.message), status=found.failure.status
-        )
+        failure = found.failure and Failure(type=found.failure.type, message=self._redact(found.failure.message))
         return Exchange(
             kind=found.kind,
             agent=found.agent,

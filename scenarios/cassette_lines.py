@@ -89,7 +89,6 @@ class _Lines:
         if exchange.failure is not None:
             failure = exchange.failure
             told["error"] = {"type": failure.type, "message": failure.message}
-            told["error"] |= {} if failure.status is None else {"status": failure.status}
         elif exchange.reply is not None:
             told["reply"] = dict(exchange.reply)
             if exchange.kind is Operation.CHAT and "message" in exchange.reply:
@@ -268,11 +267,10 @@ class _Reader:
         )
 
     def _failure(self, body: Mapping[str, Json]) -> Failure:
-        self._keys(body, frozenset({"type", "message", "status"}), "an error")
+        self._keys(body, frozenset({"type", "message"}), "an error")
         return Failure(
             type=self._get(body, "type", str, "an error"),
             message=self._get(body, "message", str, "an error"),
-            status=None if body.get("status") is None else self._get(body, "status", int, "an error"),
         )
 
     def _request(self, body: Mapping[str, Json]) -> dict[str, Json]:

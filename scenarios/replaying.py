@@ -6,31 +6,25 @@ come in another order than they were recorded in. A request that was not recorde
 
 from __future__ import annotations
 
-import builtins
-import re
-import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.call import Reply
+from harness.call import RecordedError, Reply
 from harness.errors import Exit, HarnessError
 from harness.model import CALLS, Operation
 from harness.text import one_line
 
-from . import cassette as cassettes
-from .cassette import CHOSEN_BY_OUTSIDE, Cassette, Exchange, Failure
+from .cassette import CHOSEN_BY_OUTSIDE, Cassette, Exchange, read
 from .matching import Matcher
 from .nearest import nearest, word
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from harness.call import Call
-
-_STATUS = re.compile(r"Error code: (\d{3})\b")
 
 
 class CassetteMissError(HarnessError):
@@ -48,16 +42,6 @@ class CassetteMissError(HarnessError):
         self.difference = difference
 
 
-class RecordedError(Exception):
-    """An exception that was recorded, where its own type is not loaded. *type* names it."""
-
-    def __init__(self, message: str, *, type: str, status: int | None = None) -> None:  # noqa: A002 - OTel's word
-        """Carry *message* and the HTTP *status*, if there was one, as ``status_code``."""
-        super().__init__(message)
-        self.type = type
-        self.status_code = status
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """How many calls a cassette answered and missed, and how many of its exchanges nobody asked for."""
@@ -73,10 +57,10 @@ class Replay:
     Calls of other *kinds*, and speaker selections that the framework works out itself, go on to the real thing.
     """
 
-    def __init__(self, cassette: Cassette | Path | str, *, kinds: frozenset[Operation] = CALLS) -> None:
-        """*cassette* may be a file. Raises UsageError if it cannot be read."""
-        self.source = "" if isinstance(cassette, Cassette) else str(cassette)
-        self.cassette = cassette if isinstance(cassette, Cassette) else cassettes.read(Path(cassette))
+    def __init__(self, cassette: Cassette, *, kinds: frozenset[Operation] = CALLS, source: str = "") -> None:
+        """*source* is where *cassette* comes from, for messages."""
+        self.source = source
+        self.cassette = cassette
         self.kinds = kinds
         self._lock = threading.Lock()
         self._matcher = Matcher()
@@ -89,6 +73,11 @@ class Replay:
             key = self._matcher.key(exchange.kind, exchange.agent, exchange.conversation, exchange.request)
             self._waiting.setdefault(key, []).append(index)
 
+    @classmethod
+    def load(cls, path: Path, *, kinds: frozenset[Operation] = CALLS) -> Replay:
+        """Replay the file at *path*. Raises UsageError if it cannot be read."""
+        return cls(read(path), kinds=kinds, source=str(path))
+
     def __call__(self, call: Call) -> Generator[Call, Reply, Reply]:
         """Answer *call*; a request that was not recorded gets a CassetteMissError as its error."""
         if not self._answers(call):
@@ -98,7 +87,7 @@ class Replay:
         if isinstance(answer, CassetteMissError):
             return Reply(error=answer, replayed=True)
         if answer.failure is not None:
-            return Reply(error=revive(answer.failure), replayed=True)
+            return Reply(error=RecordedError(answer.failure.type, answer.failure.message), replayed=True)
         if answer.reply is None:
             return (yield call)
         return Reply(value=answer.reply, replayed=True)
@@ -172,36 +161,3 @@ class Replay:
             nearest=near,
             difference=difference,
         )
-
-
-def revive(failure: Failure) -> BaseException:
-    """Make the exception that was recorded, of its own type where the program has that type loaded.
-
-    Nothing is imported for it, and no constructor runs: a cassette is data.
-    """
-    found = _type(failure.type)
-    if found is None:
-        return RecordedError(failure.message, type=failure.type, status=failure.status)
-    try:
-        error = found.__new__(found, failure.message)
-    except TypeError:  # Some types, such as pydantic's, refuse to be made this way.
-        return RecordedError(failure.message, type=failure.type, status=failure.status)
-    error.args = (failure.message,)
-    status = failure.status
-    if status is None and (match := _STATUS.search(failure.message)):
-        status = int(match[1])
-    told = {"message": failure.message, "status_code": status, "request": None, "response": None, "body": None}
-    for name, value in told.items():
-        if found.__module__.partition(".")[0] != "builtins" and not hasattr(error, name):
-            setattr(error, name, value)
-    return error
-
-
-def _type(name: str) -> type[Exception] | None:
-    module, _, short = name.rpartition(".")
-    places = [sys.modules.get(module)] if module else [builtins, sys.modules.get("openai")]
-    for place in places:
-        found = getattr(place, short, None)
-        if isinstance(found, type) and issubclass(found, Exception):
-            return found
-    return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from harness import semconv
 from harness.call import Call
 from harness.model import CallRecord, Operation, Run, RunStatus, RunSummary, Span, Status, Usage
 from scenarios.cassette import Exchange
@@ -114,6 +113,3 @@ def run_of(*calls: CallRecord, spans: tuple[Span, ...] = (), started_ns: int = 1
         tags=(),
     )
     return Run(summary=summary, spans=[*spans, *(call.span for call in calls)], messages=[], calls=calls, endings={})
-
-
-CONVERSATION = semconv.HARNESS_CONVERSATION
