@@ -1,0 +1,80 @@
+"""What the house does to itself: ``nox -s demo tests lint typing wheel bench``."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["lint", "typing", "wheel", "tests"]
+nox.options.error_on_missing_interpreters = True
+
+PACKAGES = {"harness", "scenarios", "exporters", "tui"}
+GROUPS = nox.project.load_toml("pyproject.toml")
+
+
+def group(name: str) -> list[str]:
+    """Read the requirements of a dependency group."""
+    return list(nox.project.dependency_groups(GROUPS, name))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Install as a user would and replay the bundled scenarios."""
+    session.install(".[demo]")
+    session.run("harness", "demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests with the classic AutoGen, the terminal app and the OTLP exporter."""
+    session.install("-e", ".[classic,tui,otlp]", *group("test"))
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting, and who imports whom."""
+    session.install("-e", ".", *group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", "--no-logo")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check the types of the four packages and of this file, strictly."""
+    session.install("-e", ".[tui,otlp]", *group("typing"))
+    session.run("mypy", "noxfile.py")
+    session.run("mypy")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, look inside, install it where nothing else is, and run it from elsewhere."""
+    session.install(*group("build"))
+    folder = Path(session.create_tmp())
+    for old in folder.glob("*.whl"):
+        old.unlink()
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), ".", silent=True)
+    (built,) = folder.glob("*.whl")
+    found = {name.partition("/")[0] for name in zipfile.ZipFile(built).namelist()}
+    packages = {name for name in found if not name.endswith(".dist-info")}
+    if packages != PACKAGES:
+        session.error(f"the wheel ships {sorted(packages)}, not {sorted(PACKAGES)}")
+    clean = (folder / "clean").resolve()
+    session.run("python", "-m", "venv", "--clear", str(clean))
+    session.run(str(clean / "bin/python"), "-m", "pip", "install", "--quiet", f"{built.resolve()}[demo]", external=True)
+    with session.chdir(folder):
+        session.run(str(clean / "bin/harness"), "--help", external=True, silent=True)
+        session.run(str(clean / "bin/harness"), "demo", "--store", str(folder.resolve() / "store"), external=True)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure what the README claims, each against a peer or floor in the same run: ``nox -s bench -- [names]``."""
+    session.install("-e", ".[classic,tui,otlp]", *group("test"))
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)
