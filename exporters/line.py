@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -15,6 +14,9 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 AGAIN = frozenset({429, 502, 503, 504})
 """The statuses that OTLP lets a client repeat a request for."""
@@ -43,7 +45,7 @@ class Outcome:
 
 
 class Line(requests.Session):
-    """A session that the stock exporter posts through. Only its ``outcome`` tells how that went.
+    """A session that the stock exporter posts through. Only ``last`` tells how that went.
 
     The exporter itself always gets a plain 200, so it neither repeats nor logs. ``dead`` is set once nothing
     that follows can succeed.
@@ -52,16 +54,21 @@ class Line(requests.Session):
     def __init__(self, url: str, wait: Callable[[float], object]) -> None:
         """*wait* passes the seconds between two tries."""
         super().__init__()
-        self.outcome: Outcome | None = None
+        self._outcome: Outcome | None = None
         self.dead = False
         self._url = url
         self._wait = wait
         self._reached = False
 
+    def last(self) -> Outcome | None:
+        """Tell once what became of the last request; None if there was none since."""
+        outcome, self._outcome = self._outcome, None
+        return outcome
+
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # noqa: ANN401
         """Post, as often as it takes or may, and answer 200 whatever came of it."""
         options["allow_redirects"] = False
-        self.outcome = self._post(request, options)
+        self._outcome = self._post(request, options)
         answer = requests.Response()
         answer.status_code, answer.reason, answer.request = 200, "OK", request
         answer._content = b""  # noqa: SLF001 - the only way to give a Response an empty body

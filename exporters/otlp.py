@@ -8,7 +8,6 @@ decides about retries, stops the waste when nobody is there, and keeps the accou
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,6 +16,8 @@ from harness.errors import EnvironmentProblem, UsageError
 from .report import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -102,10 +103,9 @@ def _batches(spans: Iterable[ReadableSpan | str], account: _Account) -> Iterator
 
 
 def _deliver(exporter: OTLPSpanExporter, line: Line, batch: list[ReadableSpan], account: _Account) -> None:
-    line.outcome = None
     if not line.dead:
         exporter.export(batch)
-    outcome = line.outcome
+    outcome = line.last()
     if outcome is None:  # given up before, or the exporter could not encode the batch
         account.failed += len(batch)
         if not line.dead:

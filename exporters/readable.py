@@ -8,7 +8,6 @@ on its own span.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.resources import Resource
@@ -22,6 +21,8 @@ from harness import __version__, semconv
 from harness.model import CallRecord, Json, Message, Operation, Run, Span, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from opentelemetry.util.types import AttributeValue
 
 SCHEMA = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"

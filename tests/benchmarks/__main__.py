@@ -12,11 +12,11 @@ BENCHMARKS = {"start-up": start_up.figures, "span": span.figures}
 def main(names: list[str]) -> int:
     """Run the benchmarks called *names*, or all."""
     if unknown := [name for name in names if name not in BENCHMARKS]:
-        print(f"no benchmark is called {unknown[0]!r}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)  # noqa: T201
+        print(f"no benchmark is called {unknown[0]!r}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     for name in names or BENCHMARKS:
         for figure in BENCHMARKS[name]():
-            print(figure.line(), flush=True)  # noqa: T201
+            print(figure.line(), flush=True)
     return 0
 
 

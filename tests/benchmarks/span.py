@@ -9,9 +9,8 @@ from __future__ import annotations
 import itertools
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -20,6 +19,9 @@ from harness.model import Operation
 from harness.trace import Trace
 
 from .measure import Figure, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SPANS = 400
 PAIRS = 15

@@ -6,14 +6,17 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.journal import Journal
 from harness.model import Operation
 from harness.trace import Trace
 
 from .measure import Figure, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMMAND = "from harness.cli import main; main()"
 RUNS = 20
@@ -43,9 +46,7 @@ def against_bare(name: str, arguments: list[str]) -> Figure:
 
 def cpu_seconds(arguments: list[str]) -> float:
     """Run this Python with *arguments* and give the CPU seconds that it used, its children's included."""
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
     told = process.stderr.read()
     process.stderr.close()

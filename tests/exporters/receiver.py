@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse as Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 PROTOBUF = "application/x-protobuf"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from harness import semconv
 from harness.model import (
@@ -17,6 +17,9 @@ from harness.model import (
     Status,
     Usage,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 RUN_ID = "0123456789abcdef"
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
