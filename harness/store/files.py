@@ -1,0 +1,129 @@
+"""The store's folder: which segments lie there, which of them are alive, and who may read or change the database.
+
+Two locks keep DuckDB's own from ever being met. ``ingest.lock`` is held by the one process that takes segments in.
+``store.lock`` is shared by readers, for one question each, and exclusive while the database changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import StoreError
+from harness.journal import FOLDER, SUFFIX, sealed
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows has none; opening a store says so in one line
+    fcntl = None  # type: ignore[assignment]
+
+DATABASE = "spans.duckdb"
+INGEST_LOCK = "ingest.lock"
+STORE_LOCK = "store.lock"
+PATIENCE_S = 30.0
+_LEAST_NAP_S, _LONGEST_NAP_S = 0.002, 0.05
+_READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segments:
+    """The segments of a store at one moment, by name and in order, and whether each is sealed."""
+
+    folder: Path
+    sealed: Mapping[str, bool]
+
+    @property
+    def living(self) -> frozenset[str]:
+        """The processes that still write."""
+        return frozenset(writer(name) for name, over in self.sealed.items() if not over)
+
+
+def writer(segment: str) -> str:
+    """Name the process that wrote *segment*: one process may leave several."""
+    return segment.removesuffix(SUFFIX).rpartition("-")[0]
+
+
+def names(store: Path) -> list[str]:
+    """List the segments there are, sorted."""
+    try:
+        found = os.listdir(store / FOLDER)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StoreError(f"cannot read the store {str(store)!r}: {error.strerror}") from error
+    return sorted(name for name in found if name.endswith(SUFFIX) and not name.startswith("."))
+
+
+def look(store: Path) -> Segments:
+    """See which segments there are and who still writes them.
+
+    A process that rotates opens its next segment before it lets go of the last. So the list is read again until it
+    holds nothing unseen: otherwise such a process could look dead.
+    """
+    folder = store / FOLDER
+    found: dict[str, bool] = {}
+    while unseen := [name for name in names(store) if name not in found]:
+        found.update((name, sealed(folder / name)) for name in unseen)
+    return Segments(folder=folder, sealed=dict(sorted(found.items())))
+
+
+def stamp(store: Path) -> tuple[object, ...]:
+    """Give a token that changes when anything was recorded, taken in or judged, or when a writer ended."""
+    seen: list[object] = []
+    for path in (store / DATABASE, *(store / FOLDER / name for name in names(store))):
+        with contextlib.suppress(OSError):
+            found = path.stat()
+            seen.append((path.name, found.st_ino, found.st_size, found.st_mtime_ns))
+            if path.suffix == SUFFIX:
+                seen.append(sealed(path))
+    return tuple(seen)
+
+
+@contextlib.contextmanager
+def held(store: Path, name: str, *, exclusive: bool, patience_s: float = 0.0) -> Iterator[bool]:
+    """Hold the lock *name* for a block. Yields False at once if it cannot be had within *patience_s* seconds.
+
+    In a folder that may only be read nobody can change the database: a reader then goes without the lock.
+    """
+    handle = _lock_file(store / name, exclusive=exclusive)
+    if handle is None:
+        yield not exclusive
+        return
+    try:
+        yield _locked(handle, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, time.monotonic() + patience_s)
+    finally:
+        os.close(handle)
+
+
+def _lock_file(path: Path, *, exclusive: bool) -> int | None:
+    try:
+        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno not in _READ_ONLY:
+            raise StoreError(f"cannot lock {str(path)!r}: {error.strerror}") from error
+        if exclusive:
+            return None
+    with contextlib.suppress(OSError):
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    return None
+
+
+def _locked(handle: int, kind: int, until: float) -> bool:
+    nap = _LEAST_NAP_S
+    while True:
+        try:
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(nap)
+            nap = min(nap * 1.5, _LONGEST_NAP_S)
+        else:
+            return True

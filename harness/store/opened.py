@@ -1,0 +1,298 @@
+"""The store as everyone else sees it: take in, look, find, judge."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import config, derive
+from harness.errors import StoreError, UnknownRunError, UsageError
+from harness.model import Finding, Operation, Run, RunStatus, RunSummary, Severity, Span, Status
+from harness.store import files
+from harness.store.taking import Taken, take
+from harness.text import one_line
+
+if TYPE_CHECKING:
+    import os
+
+    from duckdb import DuckDBPyConnection as Connection
+
+_SHOWN = 3
+_WIDEST = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The answer to a question in SQL."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+def open_store(path: str | os.PathLike[str] | None = None) -> Store:
+    """Open the store at *path*, or the project's own. It need not exist yet: it is then empty.
+
+    Raises StoreError on Windows.
+    """
+    if sys.platform == "win32":
+        raise StoreError("a store needs Linux or macOS", hint="On Windows, run inside WSL.")
+    return Store(config.load(store=path).store)
+
+
+class Store:
+    """One store folder. Holds nothing open between calls, so threads may share it."""
+
+    def __init__(self, path: Path) -> None:
+        """Look at the folder *path*; nothing is read before a question is asked."""
+        self.path = path
+
+    def ingest(self) -> Taken:
+        """Take sealed segments into DuckDB, exactly once. Does nothing where another process is at it."""
+        return take(self.path)
+
+    def stamp(self) -> tuple[object, ...]:
+        """Give a token that changes when anything was recorded, or when a writer ended. Costs a few microseconds."""
+        return files.stamp(self.path)
+
+    @contextmanager
+    def view(self) -> Iterator[Connection]:
+        """Give a read-only DuckDB connection with the views ``runs spans messages calls findings``, for one question.
+
+        Ingest waits while it is held. Raises StoreError if the database cannot be read.
+        """
+        from harness.store.viewing import viewing
+
+        with viewing(self.path) as con:
+            yield con
+
+    def runs(self, limit: int = 50, offset: int = 0, *, tag: str | None = None) -> list[RunSummary]:
+        """List runs, newest first; only those with *tag*, if one is given."""
+        where, values = ("WHERE list_contains(tags, ?)", [tag]) if tag is not None else ("", [])
+        question = f"SELECT * FROM runs {where} ORDER BY started_ns DESC, run_id LIMIT ? OFFSET ?"  # noqa: S608 - ours
+        with self._asking() as con:
+            result = con.execute(question, [*values, limit, offset])
+            columns = [str(column[0]) for column in result.description]
+            return [_summary(dict(zip(columns, row, strict=True))) for row in result.fetchall()]
+
+    def find(self, ref: str) -> str:
+        """Give the id of the run that *ref* names: its id, a source id, a unique prefix, or ``@N``, newest first.
+
+        Raises UnknownRunError if none does, or more than one.
+        """
+        with self._asking() as con:
+            return _find(con, ref)
+
+    def run(self, run_id: str) -> Run:
+        """Derive the run with exactly this id. Raises UnknownRunError if nothing is recorded of it."""
+        with self._asking() as con:
+            spans = _spans(con, run_id)
+            if not spans:
+                raise _unknown(con, run_id)
+            parts, links = _contents(con, run_id)
+            findings = _findings(con, run_id)
+        return derive.run(run_id, spans, parts, links, findings)
+
+    def judge(self, run_id: str, findings: Sequence[Finding]) -> None:
+        """Keep *findings* as what is said of a run, instead of what was said before, through the journal.
+
+        Raises StoreError if they could not be written.
+        """
+        from harness.canonical import encode
+        from harness.journal import Journal
+
+        said = [
+            {
+                "code": finding.code,
+                "name": finding.name,
+                "severity": finding.severity.value,
+                "text": finding.text,
+                "seq": finding.seq,
+                "span_id": finding.span_id,
+                "evidence": dict(finding.evidence),
+            }
+            for finding in findings
+        ]
+        record = {"k": "j", "run_id": run_id, "at_ns": time.time_ns(), "body": said}
+        journal = Journal(self.path, program="harness judge")
+        try:
+            if not journal.write(encode(record).encode(errors="replace") + b"\n"):
+                raise StoreError(f"the findings of run {run_id!r} could not be kept", hint="Is the disk full?")
+        finally:
+            journal.close()
+
+    def sql(self, query: str) -> Answer:
+        """Answer a question in SQL over the public views.
+
+        Raises UsageError for anything but one question, and for one that DuckDB does not understand.
+        """
+        import duckdb
+
+        with self.view() as con:
+            try:
+                statements = con.extract_statements(query)
+                asks = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+                if len(statements) != 1 or statements[0].type not in asks:
+                    raise UsageError(
+                        "the store answers one question at a time and is not changed by SQL",
+                        hint="Ask with SELECT over runs, spans, messages, calls or findings.",
+                    )
+                result = con.execute(query)
+                columns = tuple(str(column[0]) for column in result.description)
+                return Answer(columns=columns, rows=result.fetchall())
+            except duckdb.Error as error:
+                reason, _, rest = str(error).partition("\n")
+                hint = next((line.strip() for line in rest.splitlines() if line.startswith("Did you mean")), "")
+                raise UsageError(one_line(reason, _WIDEST), hint=hint) from error
+
+    @contextmanager
+    def _asking(self) -> Iterator[Connection]:
+        from harness.store.schema import reading
+
+        with self.view() as con, reading(self.path):
+            yield con
+
+
+def _summary(row: dict[str, Any]) -> RunSummary:
+    worst = row.pop("worst")
+    return RunSummary(
+        **{
+            **row,
+            "status": RunStatus(row["status"]),
+            "worst": Severity(worst) if worst else None,
+            "tags": tuple(row["tags"]),
+        }
+    )
+
+
+def _find(con: Connection, ref: str) -> str:
+    if ref.startswith("@"):
+        return _newest(con, ref)
+    for where, value in (
+        ("run_id = ?", ref),
+        ("source_id = ?", ref),
+        ("starts_with(run_id, ?)", ref),
+        ("starts_with(source_id, ?)", ref),
+    ):
+        question = f"SELECT run_id FROM runs WHERE {where} ORDER BY started_ns DESC LIMIT ?"  # noqa: S608 - ours
+        found = [str(row[0]) for row in con.execute(question, [value, _SHOWN + 1]).fetchall()] if ref else []
+        if len(found) == 1:
+            return found[0]
+        if found:
+            some = ", ".join(found[:_SHOWN]) + (" …" if len(found) > _SHOWN else "")
+            raise UnknownRunError(f"{ref!r} names more than one run: {some}", hint="Give more of the id.")
+    raise _unknown(con, ref)
+
+
+def _newest(con: Connection, ref: str) -> str:
+    number = ref[1:]
+    if not (number.isascii() and number.isdigit() and 1 <= int(number[:12]) and len(number) < 13):  # noqa: PLR2004
+        raise UnknownRunError(f"{ref!r} is no run", hint="@1 is the newest run, @2 the one before.")
+    question = "SELECT run_id FROM runs ORDER BY started_ns DESC, run_id LIMIT 1 OFFSET ?"
+    row = con.execute(question, [int(number) - 1]).fetchone()
+    if row is None:
+        raise _unknown(con, ref)
+    return str(row[0])
+
+
+def _unknown(con: Connection, ref: str) -> UnknownRunError:
+    """Say that there is no such run, with the ids that look most like it, or else the newest."""
+    rows = con.execute("SELECT run_id, source_id FROM runs ORDER BY started_ns DESC LIMIT 500").fetchall()
+    if not rows:
+        return UnknownRunError(
+            f"no run {ref!r}: the store holds none yet",
+            hint="Record one: `harness trace your_app.py` or `harness demo`.",
+        )
+    ids = [str(found) for row in rows for found in row if found]
+    near = difflib.get_close_matches(ref, ids, n=_SHOWN)
+    hint = (
+        f"Did you mean {', '.join(near)}?"
+        if near
+        else f"The newest are {', '.join(str(row[0]) for row in rows[:_SHOWN])}."
+    )
+    return UnknownRunError(f"no run {ref!r}", hint=hint)
+
+
+def _spans(con: Connection, run_id: str) -> list[Span]:
+    row = con.execute("SELECT started_ns FROM runs WHERE run_id = ?", [run_id]).fetchone()
+    if row is None:
+        return []
+    rows = con.execute(
+        """SELECT run_id, trace_id, span_id, parent_id, name, kind, operation, status, seq, end_seq, start_ns, end_ns,
+        attributes FROM spans WHERE run_id = ? AND start_ns >= ?""",
+        [run_id, row[0]],
+    ).fetchall()
+    return [
+        Span(
+            run_id=run_id,
+            trace_id=trace_id,
+            span_id=span_id,
+            parent_id=parent_id,
+            name=name,
+            kind=kind,
+            operation=Operation(operation),
+            status=Status(status),
+            seq=seq,
+            end_seq=end_seq,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            attributes=json.loads(attributes),
+        )
+        for (
+            run_id,
+            trace_id,
+            span_id,
+            parent_id,
+            name,
+            kind,
+            operation,
+            status,
+            seq,
+            end_seq,
+            start_ns,
+            end_ns,
+            attributes,
+        ) in rows
+    ]
+
+
+def _contents(con: Connection, run_id: str) -> tuple[dict[str, Any], dict[str, tuple[str | None, str]]]:
+    row = con.execute("SELECT first_batch, last_batch FROM stored.runs WHERE run_id = ?", [run_id]).fetchone()
+    bounds = row or (0, -1)
+    parts = con.execute(
+        """SELECT hash, body FROM stored.parts WHERE run_id = ? AND batch BETWEEN ? AND ?
+        UNION ALL SELECT hash, body FROM working.parts WHERE run_id = ?""",
+        [run_id, *bounds, run_id],
+    ).fetchall()
+    links = con.execute(
+        """SELECT hash, prev, part FROM stored.links WHERE run_id = ? AND batch BETWEEN ? AND ?
+        UNION ALL SELECT hash, prev, part FROM working.links WHERE run_id = ?""",
+        [run_id, *bounds, run_id],
+    ).fetchall()
+    return {name: json.loads(body) for name, body in parts}, {name: (prev, part) for name, prev, part in links}
+
+
+def _findings(con: Connection, run_id: str) -> list[Finding]:
+    rows = con.execute(
+        """SELECT code, name, severity, text, seq, span_id, evidence FROM working.verdicts WHERE run_id = ?
+        ORDER BY place""",
+        [run_id],
+    ).fetchall()
+    return [
+        Finding(
+            code=code,
+            name=name,
+            severity=Severity(severity),
+            text=said,
+            seq=seq,
+            span_id=span_id,
+            evidence=json.loads(evidence),
+        )
+        for code, name, severity, said, seq, span_id, evidence in rows
+    ]

@@ -1,0 +1,176 @@
+"""The tables of the database, its version, and how it is made and opened.
+
+Plain append-only tables without primary keys or indexes: those are where DuckDB's crash recovery has failed others,
+and bounds by time and batch find a run as fast. The file is kept in a storage version that DuckDB 1.5 and 2 share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import StoreError
+from harness.store.files import DATABASE
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+VERSION = 1
+STORAGE = "v1.5.0"
+
+SPAN_COLUMNS = {
+    "run_id": "VARCHAR",
+    "trace_id": "VARCHAR",
+    "span_id": "VARCHAR",
+    "parent_id": "VARCHAR",
+    "name": "VARCHAR",
+    "kind": "VARCHAR",
+    "operation": "VARCHAR",
+    "status": "VARCHAR",
+    "seq": "BIGINT",
+    "end_seq": "BIGINT",
+    "start_ns": "BIGINT",
+    "end_ns": "BIGINT",
+    "agent": "VARCHAR",
+    "call_name": "VARCHAR",
+    "model": "VARCHAR",
+    "input_tokens": "BIGINT",
+    "output_tokens": "BIGINT",
+    "cost_usd": "DOUBLE",
+    "made": "BOOLEAN",  # for chats: the model was really asked; a cache did not answer
+    "error": "VARCHAR",
+    "attributes": "JSON",
+}
+RUN_COLUMNS = {
+    "run_id": "VARCHAR",
+    "source_id": "VARCHAR",
+    "name": "VARCHAR",
+    "started_ns": "BIGINT",
+    "ended_ns": "BIGINT",
+    "status": "VARCHAR",
+    "ending": "VARCHAR",
+    "mode": "VARCHAR",
+    "framework": "VARCHAR",
+    "messages": "BIGINT",
+    "model_calls": "BIGINT",
+    "tool_calls": "BIGINT",
+    "turns": "BIGINT",
+    "errors": "BIGINT",
+    "input_tokens": "BIGINT",
+    "output_tokens": "BIGINT",
+    "cost_usd": "DOUBLE",
+    "findings": "BIGINT",
+    "worst": "VARCHAR",
+    "tags": "VARCHAR[]",
+}
+_TABLES = {
+    "schema": {"version": "INTEGER"},
+    "spans": SPAN_COLUMNS,
+    "open_spans": {"process": "VARCHAR", **SPAN_COLUMNS},
+    # A batch is one ingest. Batches bound where the contents of a run can lie.
+    "parts": {"run_id": "VARCHAR", "hash": "VARCHAR", "body": "JSON", "batch": "BIGINT"},
+    "links": {"run_id": "VARCHAR", "hash": "VARCHAR", "prev": "VARCHAR", "part": "VARCHAR", "batch": "BIGINT"},
+    "judgements": {"run_id": "VARCHAR", "at_ns": "BIGINT", "body": "JSON"},
+    "runs": {**RUN_COLUMNS, "first_batch": "BIGINT", "last_batch": "BIGINT"},
+    "ingested": {"segment": "VARCHAR"},
+    "batches": {"batch": "BIGINT", "at_ns": "BIGINT", "segments": "BIGINT", "lines": "BIGINT", "bad": "BIGINT"},
+}
+
+
+def connect(store: Path) -> Connection:
+    """Open an in-memory DuckDB that loads nothing from anywhere and spills, if it must, into the store's folder."""
+    import duckdb
+
+    settings: dict[str, Any] = {
+        "threads": 2,
+        "memory_limit": "512MB",
+        "temp_directory": str(store / "spill"),
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    return duckdb.connect(config=settings)
+
+
+def attach(con: Connection, store: Path, *, read_only: bool) -> None:
+    """Attach the store's database as ``stored``; an empty one in memory if there is none yet and it is only read.
+
+    Raises StoreError for a file that is damaged, foreign, held by another program, or newer than this version.
+    """
+    path = store / DATABASE
+    if not _exists(path):
+        if read_only:
+            con.execute("ATTACH ':memory:' AS stored")
+            _create(con)
+            return
+        _make(con, path)
+    import duckdb
+
+    try:
+        con.execute(f"ATTACH {quoted(path)} AS stored{' (READ_ONLY)' if read_only else ''}")
+        found = con.execute("SELECT max(version) FROM stored.schema").fetchone()
+    except duckdb.Error as error:
+        raise _unreadable(path, error) from error
+    version = found[0] if found else None
+    if version != VERSION:
+        msg = f"{str(path)!r} has schema {version!r}, and this version of autogen-harness reads {VERSION}"
+        raise StoreError(msg, hint="Upgrade autogen-harness, or name another folder with --store.")
+
+
+@contextmanager
+def reading(store: Path) -> Iterator[None]:
+    """Turn what DuckDB says of a damaged or held file into a StoreError. A fault in our own SQL stays one."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.ProgrammingError:
+        raise
+    except duckdb.Error as error:
+        raise _unreadable(store / DATABASE, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    """Say in one line what is wrong with the database, and that the journals are not."""
+    reason = str(error).partition("\n")[0]
+    if "lock" in reason.lower():
+        hint = "Close the other program: the store is open for writing there."
+    else:
+        hint = f"Move it aside (mv {path.name} {path.name}.broken) and go on; what lies in {path.parent.name}/journal is kept."
+    return StoreError(f"cannot read the store's database {str(path)!r}: {reason}", hint=hint)
+
+
+def quoted(path: Path) -> str:
+    """Write *path* as an SQL string: ATTACH takes no parameters."""
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _exists(path: Path) -> bool:
+    """Say whether there is a database. An empty file is what a full disk leaves behind, and counts as none."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _make(con: Connection, path: Path) -> None:
+    """Make the database whole under another name first, so that nobody ever sees half of one."""
+    making = path.with_suffix(".making")
+    log = making.with_name(making.name + ".wal")
+    for leftover in (making, log):
+        leftover.unlink(missing_ok=True)
+    con.execute(f"ATTACH {quoted(making)} AS stored (STORAGE_VERSION '{STORAGE}')")
+    _create(con)
+    con.execute("CHECKPOINT stored")
+    con.execute("DETACH stored")
+    if log.exists():
+        raise StoreError(f"the store {str(path.parent)!r} could not be made", hint="Is the disk full?")
+    making.chmod(0o600)
+    making.rename(path)
+
+
+def _create(con: Connection) -> None:
+    for table, columns in _TABLES.items():
+        con.execute(f"CREATE TABLE stored.{table}({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+    con.execute("INSERT INTO stored.schema VALUES (?)", [VERSION])

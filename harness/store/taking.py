@@ -1,0 +1,120 @@
+"""Take sealed segments into the database, exactly once, whatever is killed meanwhile.
+
+One transaction holds the spans, contents, judgements and totals of a batch of segments, and their names. Only then
+are the segments removed; one that is still there after a kill is known by its name and removed by the next ingest.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.store.files import INGEST_LOCK, STORE_LOCK, Segments, held, look, writer
+from harness.store.gather import SPANS, SUPERSEDED, gather
+from harness.store.schema import RUN_COLUMNS, attach, connect, reading
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+BATCH_BYTES = 32 << 20
+_PATIENCE_S = 1.0
+_RUNS = ", ".join(RUN_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What an ingest took in. *bad* lines were torn, no JSON or no record; *busy* says another was at it."""
+
+    segments: int = 0
+    lines: int = 0
+    bad: int = 0
+    busy: bool = False
+
+    def __add__(self, other: Taken) -> Taken:
+        """Add up two ingests."""
+        return Taken(
+            segments=self.segments + other.segments,
+            lines=self.lines + other.lines,
+            bad=self.bad + other.bad,
+            busy=self.busy or other.busy,
+        )
+
+
+def take(store: Path) -> Taken:
+    """Take in every sealed segment of *store*, batch by batch; readers get their turn in between.
+
+    Returns at once if there is nothing to take or another process is at it. Raises StoreError if the database
+    cannot be written; the segments are then untouched.
+    """
+    total = Taken()
+    while any(look(store).sealed.values()):
+        with held(store, INGEST_LOCK, exclusive=True) as mine:
+            if not mine:
+                return total + Taken(busy=True)
+            with held(store, STORE_LOCK, exclusive=True, patience_s=_PATIENCE_S) as alone:
+                if not alone:
+                    return total + Taken(busy=True)
+                total += _take_batch(store)
+    return total
+
+
+def _take_batch(store: Path) -> Taken:
+    with reading(store), closing(connect(store)) as con:
+        attach(con, store, read_only=False)
+        known = {str(row[0]) for row in con.execute("SELECT segment FROM stored.ingested").fetchall()}
+        segments = look(store)
+        batch = _batch(segments, known)
+        taken = _commit(con, segments, batch, known) if batch else Taken()
+    for name, over in segments.sealed.items():
+        if over and (name in known or name in batch):
+            with suppress(FileNotFoundError):
+                (segments.folder / name).unlink()
+    return taken
+
+
+def _batch(segments: Segments, known: set[str]) -> list[str]:
+    """Choose sealed segments, oldest process part first, up to a size that fits in memory, but at least one."""
+    batch: list[str] = []
+    size = 0
+    for name, over in segments.sealed.items():
+        if over and name not in known:
+            size += (segments.folder / name).stat().st_size
+            if batch and size > BATCH_BYTES:
+                break
+            batch.append(name)
+    return batch
+
+
+def _commit(con: Connection, segments: Segments, batch: Sequence[str], known: set[str]) -> Taken:
+    # A process of which something is still to be taken in may have ended its spans there.
+    waiting = {writer(name) for name in segments.sealed if name not in known and name not in batch}
+    gathered = gather(con, [segments.folder / name for name in batch], segments.living | waiting)
+    row = con.execute("SELECT coalesce(max(batch), 0) + 1 FROM stored.batches").fetchone()
+    number = row[0] if row else 1
+    con.execute("BEGIN")
+    if con.execute("FROM working.superseded").fetchone() is not None:
+        con.execute(f"DELETE FROM stored.spans WHERE {SUPERSEDED}")
+    con.execute(f"INSERT INTO stored.spans SELECT {SPANS} FROM working.fresh WHERE status <> 'open'")
+    con.execute("DELETE FROM stored.open_spans")
+    con.execute(f"INSERT INTO stored.open_spans SELECT process, {SPANS} FROM working.fresh WHERE status = 'open'")
+    con.execute("INSERT INTO stored.parts SELECT run_id, hash, body, ? FROM working.parts", [number])
+    con.execute("INSERT INTO stored.links SELECT run_id, hash, prev, part, ? FROM working.links", [number])
+    con.execute("INSERT INTO stored.judgements SELECT run_id, at_ns, body FROM working.judgements")
+    con.execute("DELETE FROM stored.runs WHERE run_id IN (SELECT run_id FROM working.rollups)")
+    con.execute(
+        f"""INSERT INTO stored.runs SELECT {_RUNS}, coalesce(first_batch, ?), ?
+        FROM working.rollups LEFT JOIN (SELECT run_id, first_batch FROM working.before) USING (run_id)""",
+        [number, number],
+    )
+    con.execute("DELETE FROM stored.ingested WHERE NOT list_contains(?, segment)", [[*segments.sealed]])
+    con.execute("INSERT INTO stored.ingested SELECT unnest(?)", [[*batch]])
+    con.execute(
+        "INSERT INTO stored.batches VALUES (?, ?, ?, ?, ?)",
+        [number, time.time_ns(), len(batch), gathered.lines, gathered.bad],
+    )
+    con.execute("COMMIT")
+    return Taken(segments=len(batch), lines=gathered.lines, bad=gathered.bad)

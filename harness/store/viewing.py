@@ -1,0 +1,88 @@
+"""Open the public views over the database and the journals as they are at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import semconv
+from harness.errors import StoreError
+from harness.store.facts import CALL_OPERATIONS, text, texts
+from harness.store.files import PATIENCE_S, STORE_LOCK, held, look
+from harness.store.gather import gather
+from harness.store.schema import RUN_COLUMNS, SPAN_COLUMNS, attach, connect, reading
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+_RUNS = ", ".join(RUN_COLUMNS)
+_SPANS = ", ".join(column for column in SPAN_COLUMNS if column not in {"call_name", "made"})
+
+
+def _attribute(key: str) -> str:
+    return f"""json_extract(attributes, '$."{key}"')"""
+
+
+_BODY_PARTS = "CASE WHEN json_type(body, '$.parts') = 'ARRAY' THEN CAST(body->'$.parts' AS JSON[]) ELSE [] END"
+_PART_TEXT = (
+    "CASE WHEN part->>'$.type' IN ('text', 'reasoning') THEN part->>'$.content' "
+    "WHEN part->>'$.type' = 'tool_call_response' THEN part->>'$.response' END"
+)
+VIEWS = {
+    "spans": f"SELECT {_SPANS} FROM working.spans",
+    "runs": f"""SELECT {_RUNS} FROM stored.runs WHERE run_id NOT IN (SELECT run_id FROM working.rollups)
+        UNION ALL SELECT {_RUNS} FROM working.rollups""",
+    "calls": f"""SELECT run_id, span_id, operation, agent, call_name AS name, model, status, start_ns, end_ns,
+        input_tokens, output_tokens, cost_usd FROM working.spans WHERE operation IN ({CALL_OPERATIONS})""",
+    "messages": f"""SELECT run_id, seq, at_ns, sender, recipients,
+            coalesce(nullif(role, ''), CASE WHEN json_type(body, '$.role') = 'VARCHAR' THEN body->>'$.role' END, '')
+                AS role,
+            coalesce(array_to_string(list_filter(list_transform({_BODY_PARTS}, lambda part: {_PART_TEXT}),
+                lambda line: line <> ''), chr(10)), '') AS text,
+            body, span_id
+        FROM (SELECT spoken.*, parts.body FROM (
+                SELECT run_id, seq, start_ns AS at_ns, span_id,
+                    coalesce({text(_attribute(semconv.HARNESS_SENDER))}, '') AS sender,
+                    {texts(_attribute(semconv.HARNESS_RECIPIENTS))} AS recipients,
+                    {text(_attribute(semconv.HARNESS_ROLE))} AS role,
+                    {text(_attribute(semconv.HARNESS_MESSAGE_PART))} AS part
+                FROM working.spans WHERE operation = 'message') AS spoken
+            LEFT JOIN (SELECT run_id, hash, body FROM stored.parts
+                UNION ALL SELECT run_id, hash, body FROM working.parts) AS parts
+                ON parts.run_id = spoken.run_id AND parts.hash = spoken.part)""",
+    "findings": "SELECT run_id, code, name, severity, seq, span_id, text, evidence FROM working.verdicts",
+}
+"""The public views, documented and stable: what people may ask with SQL."""
+
+
+@contextmanager
+def viewing(store: Path) -> Iterator[Connection]:
+    """Give a DuckDB connection with the public views, for one question: ingest waits while it is held.
+
+    It reads and cannot write: not the store, not a file, not its own settings. Raises StoreError if the database
+    cannot be read or is busy for too long.
+    """
+    with held(store, STORE_LOCK, exclusive=False, patience_s=PATIENCE_S) as mine:
+        if not mine:
+            raise StoreError(f"the store {str(store)!r} is busy", hint="Another process takes runs in; try again.")
+        con = connect(store)
+        try:
+            with reading(store):
+                _open(con, store)
+            yield con
+        finally:
+            con.close()
+
+
+def _open(con: Connection, store: Path) -> None:
+    attach(con, store, read_only=True)
+    ingested = {str(row[0]) for row in con.execute("SELECT segment FROM stored.ingested").fetchall()}
+    segments = look(store)
+    gather(con, [segments.folder / name for name in segments.sealed if name not in ingested], segments.living)
+    for name, query in VIEWS.items():
+        con.execute(f"CREATE VIEW {name} AS {query}")
+    # Everything from outside is read by now.
+    con.execute("SET enable_external_access = false")
+    con.execute("SET lock_configuration = true")
