@@ -38,7 +38,6 @@ GEN_AI_TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 GEN_AI_TOOL_RESULT: Final = "gen_ai.tool.call.result"
 ERROR_TYPE: Final = "error.type"
 ERROR_MESSAGE: Final = "error.message"
-HTTP_STATUS: Final = "http.response.status_code"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 
@@ -55,7 +54,6 @@ HARNESS_FRAMEWORK: Final = "harness.framework"  # e.g. "pyautogen 0.9"
 HARNESS_OPERATION: Final = "harness.operation"  # one of model.Operation
 HARNESS_STATUS: Final = "harness.status"  # open | interrupted; only on spans that leave for other tools
 HARNESS_AGENTS: Final = "harness.agents"  # JSON string: the set-up of each agent that takes part
-HARNESS_CONVERSATION: Final = "harness.conversation"  # on calls: Call.conversation, the scope a replay matches within
 HARNESS_CONVERSATION_PATTERN: Final = "harness.conversation.pattern"  # two_agent | group | sequential
 HARNESS_ENDING: Final = "harness.ending"  # one of model.EndingKind
 HARNESS_ENDING_AGENT: Final = "harness.ending.agent"
@@ -68,7 +66,9 @@ HARNESS_MESSAGE_BODY: Final = "harness.message.body"  # JSON string; only on spa
 HARNESS_INPUT_CONTEXT: Final = "harness.input.context"  # context hash
 HARNESS_OUTPUT_PART: Final = "harness.output.part"  # part hash
 HARNESS_TOOLS_PART: Final = "harness.tools.part"  # part hash of the tool definitions
-HARNESS_REQUEST_PARAMETERS: Final = "harness.request.parameters"  # JSON string: answer-changing, beyond model, messages, tools
+HARNESS_REQUEST_PARAMETERS: Final = (
+    "harness.request.parameters"  # JSON string: answer-changing, beyond model, messages, tools
+)
 HARNESS_COST_FRAMEWORK: Final = "harness.cost.framework"  # double, US dollars as the framework itself counts
 HARNESS_CACHE_HIT: Final = "harness.cache.hit"  # the framework's own response cache answered
 HARNESS_REPLAYED: Final = "harness.replayed"  # the reply came from a cassette

@@ -49,7 +49,11 @@ _PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
         ("huggingface", "hf_", r"\bhf_[A-Za-z0-9]{30,}"),
         ("jwt", "eyJ", r"\beyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]+"),
         ("bearer", "earer ", r"(?<=[Bb]earer )[A-Za-z0-9._~+/\-]{16,}=*"),
-        ("private-key", "PRIVATE KEY-----", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?-----END [A-Z ]*PRIVATE KEY-----"),
+        (
+            "private-key",
+            "PRIVATE KEY-----",
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?-----END [A-Z ]*PRIVATE KEY-----",
+        ),
     )
 )
 _SECRET_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|credential)s?$")

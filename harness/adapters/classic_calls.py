@@ -165,7 +165,7 @@ def native_error(error: RecordedError) -> BaseException:
     if not (isinstance(known, type) and issubclass(known, Exception)):
         return error
     if not issubclass(known, openai.OpenAIError):
-        return known(str(error))
+        return _built_in(known, error)
     rebuilt = known.__new__(known, str(error))
     rebuilt.args = (str(error),)
     for name in ("code", "param", "type", "body", "request", "response", "request_id", "status_code"):
@@ -173,6 +173,15 @@ def native_error(error: RecordedError) -> BaseException:
             setattr(rebuilt, name, None)
     rebuilt.message = str(error)  # type: ignore[attr-defined]
     return rebuilt
+
+
+def _built_in(known: type[Exception], error: RecordedError) -> Exception:
+    """Make the built-in exception, unless it would read otherwise than when it was recorded."""
+    try:
+        rebuilt = known(str(error))
+    except TypeError:
+        return error
+    return rebuilt if str(rebuilt) == str(error) else error
 
 
 # Models -----------------------------------------------------------------------------------------------------------

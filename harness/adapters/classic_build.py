@@ -1,0 +1,128 @@
+"""Build classic AutoGen agents from plain data, and start their conversation."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import EnvironmentProblem
+
+if TYPE_CHECKING:
+    from harness.model import Json
+
+Resolve = Callable[[str], Callable[..., Any]]
+_WHAT = {"assistant": "AssistantAgent", "user_proxy": "UserProxyAgent", "conversable": "ConversableAgent"}
+_AS_GIVEN = ("system_message", "description", "human_input_mode", "max_consecutive_auto_reply", "default_auto_reply")
+
+
+def present() -> None:
+    """Make sure that classic AutoGen can be imported. Raises EnvironmentProblem with the way to install it."""
+    try:
+        import autogen
+    except ImportError as error:
+        msg = f"classic AutoGen cannot be imported: {error}"
+        raise EnvironmentProblem(msg, hint="pip install 'autogen-harness[demo]'") from error
+    if not hasattr(autogen, "ConversableAgent"):  # A folder of that name, or another project's.
+        msg = f"{getattr(autogen, '__file__', None) or 'a folder'!r} is not classic AutoGen"
+        raise EnvironmentProblem(
+            msg, hint="pip install 'autogen-harness[demo]', and run where no 'autogen' is in the way."
+        )
+
+
+def converse(agents: Sequence[Mapping[str, Json]], team: Mapping[str, Json], task: str, resolve: Resolve) -> object:
+    """Build *agents* into a *team*, let them work on *task*, and give what the framework returns.
+
+    Their keys are those of a scenario file, checked already. *resolve* turns ``module:function`` into the function.
+    In a pair the other agent executes the tools of one; in a group the initiator does. Code runs on this machine, in
+    a temporary folder where none is named.
+    """
+    present()
+    with ExitStack() as stack:
+        built = {str(spec["name"]): _agent(spec, stack) for spec in agents}
+        first = built[team["initiator"]]
+        if team["pattern"] == "group":
+            partner, options = _manager(agents, team, built), {}
+            executors = dict.fromkeys(built, first)
+        else:
+            partner = built[team["recipient"]]
+            options = {"max_turns": team["max_turns"]} if team.get("max_turns") else {}
+            executors = {team["initiator"]: partner, team["recipient"]: first}
+        for spec in agents:
+            for name in spec.get("tools") or ():
+                _register(resolve(name), caller=built[spec["name"]], executor=executors[spec["name"]])
+        return first.initiate_chat(partner, message=task, **options)
+
+
+def predicate(spec: Mapping[str, str]) -> Callable[[Mapping[str, Any]], bool]:
+    """Make the function that ends a chat: the message ``contains``, ``equals`` (trimmed) or matches a ``regex``."""
+    ((how, text),) = spec.items()
+
+    def ends(message: Mapping[str, Any]) -> bool:
+        content = message.get("content")
+        said = content if isinstance(content, str) else ""
+        if how == "contains":
+            return text in said
+        return said.strip() == text.strip() if how == "equals" else re.search(text, said) is not None
+
+    return ends
+
+
+def _agent(spec: Mapping[str, Json], stack: ExitStack) -> Any:  # noqa: ANN401 - the framework's agent
+    import autogen
+
+    kind = spec.get("type") or spec.get("role") or ("assistant" if spec.get("llm_config") else "user_proxy")
+    options = {name: spec[name] for name in _AS_GIVEN if spec.get(name) is not None}
+    options["llm_config"] = llm_config(spec.get("llm_config"))
+    options.setdefault("human_input_mode", "NEVER")
+    options["code_execution_config"] = _executor(spec["code_execution"], stack) if "code_execution" in spec else False
+    if spec.get("is_termination_msg"):
+        options["is_termination_msg"] = predicate(spec["is_termination_msg"])
+    return getattr(autogen, _WHAT[kind])(spec["name"], **options)
+
+
+def llm_config(spec: Json) -> Any:  # noqa: ANN401 - False or a dict
+    """Write a model's settings as every classic AutoGen takes them: the model in a ``config_list``."""
+    if not spec:
+        return False
+    if "config_list" in spec:
+        return {"cache_seed": None, **spec}
+    client = {name: value for name, value in spec.items() if name in _CLIENT}
+    others = {name: value for name, value in spec.items() if name not in _CLIENT}
+    return {"cache_seed": None, **others, "config_list": [client]}
+
+
+_CLIENT = frozenset({"model", "api_key", "base_url", "api_type", "api_version", "price", "extra_body", "tags"})
+
+
+def _executor(spec: Mapping[str, Json] | None, stack: ExitStack) -> Mapping[str, Any]:
+    from autogen.coding import LocalCommandLineCodeExecutor
+
+    spec = spec or {}
+    folder = spec.get("work_dir") or stack.enter_context(tempfile.TemporaryDirectory())
+    return {"executor": LocalCommandLineCodeExecutor(timeout=spec.get("timeout") or 60, work_dir=folder)}
+
+
+def _manager(agents: Sequence[Mapping[str, Json]], team: Mapping[str, Json], built: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    import autogen
+
+    chosen = team.get("llm_config") or next((spec["llm_config"] for spec in agents if spec.get("llm_config")), None)
+    group = autogen.GroupChat(
+        agents=list(built.values()),
+        messages=[],
+        max_round=team.get("max_round") or 10,
+        speaker_selection_method=team["speaker_selection"],
+    )
+    options: dict[str, Any] = {"llm_config": llm_config(chosen)}
+    if team.get("is_termination_msg"):
+        options["is_termination_msg"] = predicate(team["is_termination_msg"])
+    return autogen.GroupChatManager(groupchat=group, **options)
+
+
+def _register(function: Callable[..., Any], *, caller: Any, executor: Any) -> None:  # noqa: ANN401
+    from autogen import register_function
+
+    about = (function.__doc__ or function.__name__).strip()
+    register_function(function, caller=caller, executor=executor, name=function.__name__, description=about)

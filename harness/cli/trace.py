@@ -1,0 +1,129 @@
+"""``harness trace``: run an unmodified Python program with tracing on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli import launch
+from harness.cli.common import say, store_option
+from harness.errors import Exit, UsageError
+from harness.text import one_line, printable
+
+if TYPE_CHECKING:
+    from harness.model import Run
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog="The command exits with the program's own code; with 4 if a replay diverged from its cassette.",
+)
+@store_option
+@click.option(
+    "--record", type=click.Path(dir_okay=False, path_type=Path), metavar="CASSETTE", help="Keep every exchange."
+)
+@click.option("--replay", type=click.Path(dir_okay=False, path_type=Path), metavar="CASSETTE", help="Answer from it.")
+@click.option("--name", metavar="TEXT", help="Name the runs.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Tag the runs; may be given again.")
+@click.option("--note", default="", metavar="TEXT", help="A line for the header of the recorded cassette.")
+@click.option("-m", "is_module", is_flag=True, help="PROGRAM is a module, as with `python -m`.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing afterwards.")
+@click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="PROGRAM [ARGS]...")
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    store: Path | None,
+    record: Path | None,
+    replay: Path | None,
+    name: str | None,
+    tags: tuple[str, ...],
+    note: str,
+    is_module: bool,
+    quiet: bool,
+    program: tuple[str, ...],
+) -> int:
+    """Run PROGRAM, a Python file or module, with tracing on. It needs no change.
+
+    Every message, model call, tool call, code execution, human input and speaker selection becomes a span in the store.
+    With --record the exchanges are kept in CASSETTE once the program has ended well; with --replay they answer instead
+    of the outside world, with no key and no network.
+    """
+    if record and replay:
+        raise UsageError("--record and --replay exclude each other", hint="Record first, replay afterwards.")
+    launch.check(program, is_module=is_module)
+    from harness import plugins, recording
+
+    replaying = plugins.sibling("scenarios.replaying").Replay.load(replay) if replay else None
+    mode = "record" if record else "replay" if replay else "live"
+    attached = recording.instrument(
+        store, interceptors=(replaying,) if replaying else (), mode=mode, name=name, tags=tags
+    )
+    code = launch.run(program, is_module=is_module)
+    made = list(attached.trace.recent)
+    dropped = attached.journal.dropped
+    recording.uninstrument()
+    runs = _runs(attached.store, made)
+    if dropped:
+        say(f"harness: {dropped} records could not be written to {attached.store}; is the disk full?")
+    if not quiet:
+        _tell(runs)
+    if replaying is not None and replaying.misses:
+        say(f"harness: {printable(replaying.misses[0])}")
+        say(f"  {printable(replaying.misses[0].hint)}")
+        return Exit.DIVERGED
+    if replaying is not None and not quiet:
+        account = replaying.account()
+        say(f"harness: replayed {account.hits} exchanges from {printable(replay)}, {account.unused} unused")
+    if record:
+        _record(record, runs, code=code, note=note)
+    return code
+
+
+def _runs(store: Path, made: Sequence[str]) -> list[Run]:
+    """Take in what was recorded, and read the runs again."""
+    from harness.store import open_store
+
+    opened = open_store(store)
+    opened.ingest()
+    return [opened.run(run_id) for run_id in made]
+
+
+def _tell(runs: Sequence[Run]) -> None:
+    if not runs:
+        say("harness: no AutoGen conversation was seen. Does the program import autogen and start a chat?")
+        return
+    for run in runs:
+        summary = run.summary
+        facts = [
+            f"{summary.messages} messages",
+            f"{summary.model_calls} model calls",
+            *([f"{summary.tool_calls} tool calls"] if summary.tool_calls else []),
+            _tokens(summary.input_tokens, summary.output_tokens),
+            "cost unknown" if summary.cost_usd is None else f"${summary.cost_usd:.4f}",
+            f"ended: {(summary.ending or summary.status.value).replace('_', ' ')}",
+        ]
+        say(f"harness: run {summary.run_id[:8]} {one_line(summary.name, 40)} · {' · '.join(facts)}")
+    say(f"  Next: `harness show {runs[-1].run_id[:8]}`, `harness check {runs[-1].run_id[:8]}` or `harness tui`.")
+
+
+def _tokens(given: int | None, taken: int | None) -> str:
+    return "tokens unknown" if given is None or taken is None else f"{given + taken:,} tokens"
+
+
+def _record(path: Path, runs: Sequence[Run], *, code: int, note: str) -> None:
+    """Promote the runs to a cassette, if the program ended well."""
+    from harness import plugins
+
+    if code:
+        say(f"harness: the program ended with {code}, so {printable(path)} was not written")
+        return
+    cassettes: Any = plugins.sibling("scenarios.cassette")
+    cassette = cassettes.from_runs(runs, note=note)
+    if not cassette.exchanges:
+        raise UsageError(f"nothing to record: the program asked nothing, so {str(path)!r} was not written")
+    changed = cassette.write(path)
+    state = "recorded" if changed else "unchanged:"
+    print(f"harness: {state} {len(cassette.exchanges)} exchanges in {printable(path)}", file=sys.stderr)  # noqa: T201
