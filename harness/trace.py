@@ -134,6 +134,7 @@ class Trace:
         self.journal = journal
         self.attributes = dict(attributes or {})
         self.recent: deque[str] = deque(maxlen=1000)
+        self._widened: RunState | None = None
         self._prices = price_overrides
         self._redact = redactor()
         self._sequence = itertools.count(1)
@@ -252,7 +253,15 @@ class Trace:
 
     def _run(self) -> RunState:
         run = otel.get_value(_RUN)
-        return run if isinstance(run, RunState) else self.new_run()
+        if isinstance(run, RunState):
+            return run
+        # One run over everything, in this process and others that were given the same id.
+        run_id = os.environ.get("HARNESS_RUN_ID")
+        if not run_id:
+            return self.new_run()
+        if self._widened is None or self._widened.run_id != run_id:
+            self._widened = self.new_run(run_id)
+        return self._widened
 
     # Messages -----------------------------------------------------------------------------------------------------
 
