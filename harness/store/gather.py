@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.store.facts import facts
 from harness.store.rollup import rollup, scope, verdicts
-from harness.store.schema import SPAN_COLUMNS
+from harness.store.schema import RUN_COLUMNS, SPAN_COLUMNS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -60,6 +60,9 @@ def gather(con: Connection, files: Sequence[Path], living: Iterable[str]) -> Gat
     A span that began and has no end is open while its process is among the *living*, else interrupted.
     """
     con.execute("CREATE SCHEMA working")
+    if not files and con.execute("FROM stored.open_spans LIMIT 1").fetchone() is None:
+        _nothing(con)
+        return Gathered(lines=0, bad=0)
     _read(con, files)
     _ends(con)
     _begun(con, list(living))
@@ -68,6 +71,19 @@ def gather(con: Connection, files: Sequence[Path], living: Iterable[str]) -> Gat
     row = con.execute("SELECT count(*), count(*) FILTER (WHERE NOT valid) FROM working.records").fetchone()
     lines, bad = row or (0, 0)
     return Gathered(lines=lines, bad=bad)
+
+
+def _nothing(con: Connection) -> None:
+    """Make the tables that readers ask for, empty: everything is in the database, which is the usual case."""
+    for table, columns in (
+        ("fresh", {"process": "VARCHAR", **SPAN_COLUMNS}),
+        ("rollups", RUN_COLUMNS),
+        ("parts", {"run_id": "VARCHAR", "hash": "VARCHAR", "body": "JSON"}),
+        ("links", {"run_id": "VARCHAR", "hash": "VARCHAR", "prev": "VARCHAR", "part": "VARCHAR"}),
+        ("judgements", {"run_id": "VARCHAR", "at_ns": "BIGINT", "body": "JSON"}),
+    ):
+        con.execute(f"{PREFIX}{table}({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+    _views(con, "")
 
 
 def _read(con: Connection, files: Sequence[Path]) -> None:
@@ -185,6 +201,18 @@ def _runs(con: Connection) -> None:
     """Sum up the runs that are touched, from all their spans."""
     # Hardly ever is anything superseded, and then history is read without looking.
     unless = "" if con.execute("FROM working.superseded").fetchone() is None else f"WHERE NOT {SUPERSEDED}"
+    _views(con, unless)
+    row = con.execute("SELECT min(started_ns) FROM working.before").fetchone()
+    since = row[0] if row and row[0] is not None else None
+    spans = "working.fresh"
+    if since is not None:
+        spans = f"(SELECT * FROM working.spans WHERE start_ns >= {int(since)} AND run_id IN (FROM working.touched))"
+    con.execute(f"{PREFIX}scoped AS {scope(spans)}")
+    judged = "(SELECT * FROM working.verdicts WHERE run_id IN (FROM working.touched))"
+    con.execute(f"{PREFIX}rollups AS {rollup('working.scoped', judged)}")
+
+
+def _views(con: Connection, unless: str) -> None:
     con.execute(
         f"""CREATE VIEW working.spans AS
         SELECT {SPANS} FROM stored.spans {unless} UNION ALL SELECT {SPANS} FROM working.fresh"""
@@ -197,11 +225,3 @@ def _runs(con: Connection) -> None:
             )
         }"""
     )
-    row = con.execute("SELECT min(started_ns) FROM working.before").fetchone()
-    since = row[0] if row and row[0] is not None else None
-    spans = "working.fresh"
-    if since is not None:
-        spans = f"(SELECT * FROM working.spans WHERE start_ns >= {int(since)} AND run_id IN (FROM working.touched))"
-    con.execute(f"{PREFIX}scoped AS {scope(spans)}")
-    judged = "(SELECT * FROM working.verdicts WHERE run_id IN (FROM working.touched))"
-    con.execute(f"{PREFIX}rollups AS {rollup('working.scoped', judged)}")
