@@ -157,7 +157,7 @@ class ScriptedServer:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that point an OpenAI client in another process here."""
-        return {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": self.api_key}
+        return {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": self.api_key, "NO_PROXY": "127.0.0.1"}
 
     @property
     def completions(self) -> list[dict[str, Any]]:
