@@ -73,7 +73,7 @@ class Saying:
 class Expect:
     """What must come of a scenario; None means that nothing is asked.
 
-    *tools* are the names of all tools that are called, in any order. *findings* are the codes or names of all
+    *tools* are the names of all tools that are called, in order and each time. *findings* are the codes or names of all
     findings; notes that are not named are forgiven. *limits* go to the budget checks.
     """
 

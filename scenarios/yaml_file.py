@@ -86,7 +86,7 @@ class Document:
 
 def read(path: Path) -> Document:
     """Read the mapping in the file at *path*. Raises UsageError with file and line."""
-    import yaml  # type: ignore[import-untyped,unused-ignore]
+    import yaml
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -127,8 +127,9 @@ def _walk(node: Any, place: Place, lines: dict[Place, int], document: Document) 
                 msg = f"{document.path}:{key.start_mark.line + 1}: {_show(name)} is given twice"
                 raise UsageError(msg)
             seen.add(name)
-            _walk(value, (*place, name), lines, document)
-            lines[(*place, name)] = key.start_mark.line + 1
+            inside: Place = (*place, name)
+            _walk(value, inside, lines, document)
+            lines[inside] = key.start_mark.line + 1
     elif node.id == "sequence":
         for index, item in enumerate(node.value):
             _walk(item, (*place, index), lines, document)

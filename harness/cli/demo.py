@@ -1,0 +1,62 @@
+"""``harness demo``: rehearse the bundled scenarios with real agents, offline, and say what to try next."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from harness.cli.common import emit_json, json_option, store_option
+from harness.cli.rehearsals import as_record, rehearse_all, tell
+from harness.errors import EnvironmentProblem, Exit
+
+_NEXT = """\
+What to try next:
+  harness show @1                 the newest of these conversations
+  harness check @1                what the checks find in it
+  harness tui                     browse all of them
+  harness explain T301            what a finding means, and what to do about it
+  harness trace your_app.py       record your own AutoGen program, unchanged
+"""
+
+
+@click.command()
+@click.option("--verbose", "-v", is_flag=True, help="Show what the agents print, too.")
+@json_option
+@store_option
+def command(*, verbose: bool, as_json: bool, store: Path | None) -> int:
+    """Rehearse six bundled conversations of real AutoGen agents, with no key and no network.
+
+    Their models' answers are replayed from cassettes; agents, tools and chats are real. The runs are kept in the store,
+    tagged demo. Two of the six go wrong on purpose, and the demo passes when the checks find it.
+    """
+    from harness import config, plugins
+
+    settings = config.load(store=store)
+    folder = plugins.HOME / "scenarios" / "library"
+    found = plugins.sibling("scenarios.runner").find((folder,))
+    if not found:
+        raise EnvironmentProblem(f"no scenarios are bundled in {str(folder)!r}", hint="Install autogen-harness again.")
+    begun = time.perf_counter()
+    if not as_json:
+        click.echo("Real AutoGen agents, replayed models; nothing leaves this machine.\n")
+    here = Path.cwd()
+    with tempfile.TemporaryDirectory() as workplace:
+        os.chdir(workplace)  # Agents may leave files behind.
+        try:
+            verdicts = rehearse_all(
+                found, store=settings.store, record="none", tags=("demo",), show=not as_json, verbose=verbose
+            )
+        finally:
+            os.chdir(here)
+    if as_json:
+        emit_json([as_record(verdict) for verdict in verdicts])
+    else:
+        tell(verdicts)
+        click.echo(f"  {time.perf_counter() - begun:.1f} s; the runs are in {settings.store}\n")
+        click.echo(_NEXT, nl=False)
+    failed = any(verdict.outcome != "passed" for verdict in verdicts)
+    return int(plugins.sibling("scenarios.verdict").exit_code(verdicts)) if failed else Exit.CLEAN

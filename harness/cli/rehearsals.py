@@ -1,0 +1,145 @@
+"""Run scenarios for a verb and print what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import plugins
+from harness.cli.common import say
+from harness.errors import HarnessError, UsageError
+from harness.text import one_line, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.model import Json
+
+_MARKS = {"passed": "✔", "failed": "✖", "inconclusive": "?", "error": "!"}
+_COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow", "error": "red"}
+_NAME = 28
+_HEAD = f"  {'':1} {'scenario':<{_NAME}} {'messages':>8} {'calls':>5} {'tokens':>7} {'cost':>9} {'time':>7}  findings"
+
+
+def rehearse_all(  # noqa: PLR0913 - the options of two verbs
+    paths: Sequence[Path], *, store: Path | None, record: str, tags: Sequence[str], show: bool, verbose: bool
+) -> list[Any]:
+    """Rehearse the scenarios at *paths* one after another, and give their verdicts.
+
+    With *show* each gets a line on stdout as soon as it is known. What cannot be run is a verdict too, unless it is the
+    only one asked for: then its error is raised.
+    """
+    runner, scenarios = plugins.sibling("scenarios.runner"), plugins.sibling("scenarios.scenario")
+    verdicts = []
+    if show:
+        click.secho(_HEAD, dim=True)
+    for path in paths:
+        try:
+            verdict = runner.rehearse(scenarios.load(path), store=store, record=record, tags=tags)
+        except UsageError as error:
+            if len(paths) == 1:
+                raise
+            verdict = _unrun(path, error)
+        verdicts.append(verdict)
+        if show:
+            click.echo(row(verdict))
+        if verbose and verdict.output:
+            say(printable(verdict.output))
+    return verdicts
+
+
+def _unrun(path: Path, error: HarnessError) -> Any:  # noqa: ANN401 - a sibling's Verdict
+    name = path.name.removesuffix(".scenario.yaml")
+    verdict = plugins.sibling("scenarios.verdict")
+    return verdict.Verdict(
+        name=name, path=path, outcome=verdict.ERROR, reasons=(str(error),), hint=error.hint, code=error.code
+    )
+
+
+def row(verdict: Any) -> str:  # noqa: ANN401
+    """Put a verdict on one line: mark, name, messages, model calls, tokens, cost, time, findings."""
+    summary = verdict.summary
+    mark = click.style(_MARKS[verdict.outcome], fg=_COLOURS[verdict.outcome], bold=True)
+    numbers = ("–", "–", "–", "–")
+    if summary is not None:
+        tokens = _sum(summary.input_tokens, summary.output_tokens)
+        numbers = (
+            str(summary.messages),
+            str(summary.model_calls),
+            "–" if tokens is None else f"{tokens:,}",
+            "–" if summary.cost_usd is None else f"${summary.cost_usd:.4f}",
+        )
+    messages, calls, used, cost = numbers
+    codes = " ".join(dict.fromkeys(finding.code for finding in verdict.findings)) or "none"
+    return (
+        f"  {mark} {one_line(verdict.name, _NAME):<{_NAME}} {messages:>8} {calls:>5} {used:>7} {cost:>9} "
+        f"{_time(verdict.seconds):>7}  {codes}"
+    )
+
+
+def _sum(given: int | None, taken: int | None) -> int | None:
+    return None if given is None and taken is None else (given or 0) + (taken or 0)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def tell(verdicts: Sequence[Any]) -> None:
+    """Print every verdict that is not a pass in full, remarks, and the sum."""
+    for verdict in verdicts:
+        lines = verdict.lines() if verdict.outcome != "passed" else verdict.remarks
+        if not lines:
+            continue
+        click.echo()
+        click.secho(f"  {_MARKS[verdict.outcome]} {one_line(verdict.name, 60)}: {verdict.outcome}", bold=True)
+        for line in lines:
+            click.echo(f"    {printable(line)}")
+        if verdict.run_id:
+            click.echo(f"    See it: harness show {verdict.run_id[:8]}")
+    click.echo()
+    click.echo(f"  {_total(verdicts)}")
+
+
+def _total(verdicts: Sequence[Any]) -> str:
+    counts = {outcome: sum(verdict.outcome == outcome for verdict in verdicts) for outcome in _MARKS}
+    recorded = sum(verdict.recorded for verdict in verdicts)
+    parts = [f"{count} {outcome}" for outcome, count in counts.items() if count]
+    return ", ".join(parts) + (f"; {recorded} recorded" if recorded else "")
+
+
+def as_record(verdict: Any) -> Mapping[str, Json]:  # noqa: ANN401
+    """Write a verdict as JSON."""
+    summary, account = verdict.summary, verdict.account
+    return {
+        "name": verdict.name,
+        "path": str(verdict.path),
+        "outcome": verdict.outcome,
+        "reasons": list(verdict.reasons),
+        "remarks": list(verdict.remarks),
+        "hint": verdict.hint,
+        "run_id": verdict.run_id,
+        "recorded": verdict.recorded,
+        "seconds": round(verdict.seconds, 4),
+        "messages": summary and summary.messages,
+        "model_calls": summary and summary.model_calls,
+        "tool_calls": summary and summary.tool_calls,
+        "input_tokens": summary and summary.input_tokens,
+        "output_tokens": summary and summary.output_tokens,
+        "cost_usd": summary and summary.cost_usd,
+        "ending": summary and summary.ending,
+        "replay": account and {"hits": account.hits, "misses": account.misses, "unused": account.unused},
+        "findings": [
+            {
+                "code": finding.code,
+                "name": finding.name,
+                "severity": finding.severity.value,
+                "seq": finding.seq,
+                "span_id": finding.span_id,
+                "text": finding.text,
+            }
+            for finding in verdict.findings
+        ],
+    }

@@ -1,0 +1,45 @@
+"""``harness run``: rehearse scenarios, offline by default, and judge them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli.common import emit_json, json_option, store_option
+from harness.cli.rehearsals import as_record, rehearse_all, tell
+from harness.errors import NothingRanError
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option(
+    "--record",
+    type=click.Choice(["none", "once", "all"]),
+    default="none",
+    show_default=True,
+    help="Ask the real models and write the cassette: never, where it is missing, always.",
+)
+@click.option("--verbose", "-v", is_flag=True, help="Show what the programs print, too.")
+@json_option
+@store_option
+def command(*, paths: tuple[Path, ...], record: str, verbose: bool, as_json: bool, store: Path | None) -> int:
+    """Rehearse the scenarios (*.scenario.yaml) in the files and folders PATH, by default all below the current one.
+
+    Each replays its cassette to the real agents, with no key and no network, and is then held against what it expects.
+    Exits with 1 if one failed, with 4 if one asked what its cassette does not hold, and with 5 if there is none.
+    """
+    from harness import plugins
+
+    runner = plugins.sibling("scenarios.runner")
+    found = runner.find(paths or (Path(),))
+    if not found:
+        where = ", ".join(str(path) for path in paths) or "this folder"
+        hint = "A scenario is a file NAME.scenario.yaml; `harness demo` shows six, and docs/scenarios.md explains them."
+        raise NothingRanError(f"no scenario in {where}", hint=hint)
+    verdicts = rehearse_all(found, store=store, record=record, tags=(), show=not as_json, verbose=verbose)
+    if as_json:
+        emit_json([as_record(verdict) for verdict in verdicts])
+    else:
+        tell(verdicts)
+    return int(plugins.sibling("scenarios.verdict").exit_code(verdicts))

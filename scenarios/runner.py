@@ -1,0 +1,145 @@
+"""Rehearse a scenario: play its cassette to the real agents, keep the run, and judge it."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from harness import check, config, derive, semconv
+from harness.errors import UnknownRunError, UsageError
+from harness.model import CALLS, Finding, Run
+from harness.store import open_store
+
+from . import cassette, scenario, stage, verdict
+from .replaying import Account, CassetteMissError, Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from harness.store import Store
+
+    from .scenario import Scenario
+    from .verdict import Verdict
+
+RECORD = ("none", "once", "all")
+
+
+def run_scenario(path: Path, *, store: Path | None = None, record: str = "none") -> Verdict:
+    """Rehearse the scenario at *path* and give the verdict; its run is kept in *store* (default: the project's).
+
+    *record* is ``none`` (replay only), ``once`` (record if there is no cassette yet) or ``all`` (record again).
+    Recording asks the real models; the cassette is written only if the conversation came to its end.
+    Raises UsageError if the scenario or its cassette cannot be read, and EnvironmentProblem if AutoGen is missing.
+    """
+    return rehearse(scenario.load(path), store=store, record=record)
+
+
+def rehearse(
+    what: Scenario, *, store: Path | None = None, record: str = "none", tags: Sequence[str] = (), note: str = ""
+) -> Verdict:
+    """Rehearse a scenario that is loaded already; see :func:`run_scenario`.
+
+    *tags* are added to the run's, and *note* goes into the header of a cassette that is written (default: what the
+    one before said).
+    """
+    if record not in RECORD:
+        raise ValueError(f"record must be one of {RECORD}, not {record!r}")
+    settings = config.load(store=store)
+    recording = record == "all" or (record == "once" and not what.cassette.is_file())
+    replay = None if recording else Replay.load(what.cassette, kinds=CALLS - what.live)
+    note = note or _note(what.cassette)
+    run_id = os.urandom(8).hex()
+    labels = tuple(dict.fromkeys(("scenario", *what.tags, *tags)))
+    begun = time.perf_counter()
+    if what.program:
+        went = stage.in_a_process(what, run_id=run_id, store=settings.store, replay=replay, tags=labels, note=note)
+    else:
+        went = stage.here(what, run_id=run_id, store=settings.store, replay=replay, tags=labels)
+    seconds = time.perf_counter() - begun
+    kept = open_store(settings.store)
+    kept.ingest()
+    run = _run(kept, run_id)
+    findings = _judged(kept, run, {**settings.limits, **what.expect.limits}) if run is not None else []
+    recorded = recording and run is not None and went.raised is None
+    if recorded and run is not None and not what.program:
+        cassette.from_run(run, note=note).write(what.cassette)
+    return verdict.decide(
+        what,
+        run=run,
+        findings=findings,
+        account=_account(replay, run, own=not what.program),
+        misses=_misses(replay, run),
+        raised=went.raised,
+        recorded=recorded,
+        seconds=seconds,
+        output=went.output,
+    )
+
+
+def find(paths: Sequence[Path]) -> list[Path]:
+    """Find the scenario files under *paths*, sorted; a file that is named is taken as it is.
+
+    Hidden folders are left out. Raises UsageError for a path that is not there.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            files = sorted(path.rglob(f"*{scenario.SUFFIX}"))
+            found.update(dict.fromkeys(file for file in files if not _hidden(file.relative_to(path))))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise UsageError(f"no file or folder at {str(path)!r}")
+    return list(found)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _note(path: Path) -> str:
+    """Read the note of the cassette that is there, so that recording again keeps it."""
+    if not path.is_file():
+        return ""
+    try:
+        return cassette.read(path).header.note
+    except UsageError:
+        return ""
+
+
+def _run(store: Store, run_id: str) -> Run | None:
+    try:
+        return store.run(run_id)
+    except UnknownRunError:
+        return None
+
+
+def _judged(store: Store, run: Run, limits: Mapping[str, float]) -> list[Finding]:
+    findings = list(check.judge(derive.events(run), limits=limits))
+    store.judge(run.run_id, findings)
+    return findings
+
+
+def _misses(replay: Replay | None, run: Run | None) -> list[str]:
+    """List the requests the cassette did not hold: from the replay, or from the spans of a program's own process."""
+    if replay is not None and replay.misses:
+        return [str(miss) for miss in replay.misses]
+    calls = run.calls if run is not None else ()
+    kind = CassetteMissError.__qualname__
+    missed = [call for call in calls if call.span.attributes.get(semconv.ERROR_TYPE) == kind]
+    return [str(call.span.attributes.get(semconv.ERROR_MESSAGE) or call.error or kind) for call in missed]
+
+
+def _account(replay: Replay | None, run: Run | None, *, own: bool) -> Account | None:
+    if replay is None:
+        return None
+    if own:
+        return replay.account()
+    calls = run.calls if run is not None else ()
+    answered = sum(bool(call.span.attributes.get(semconv.HARNESS_REPLAYED)) for call in calls)
+    misses = len(_misses(replay, run))
+    held = sum(not exchange.live for exchange in replay.unused())
+    hits = answered - misses
+    return Account(hits=hits, misses=misses, unused=max(0, held - hits))
