@@ -105,7 +105,8 @@ def arguments(text: object) -> Json:
         value = json.loads(text)
     except ValueError:
         return text
-    return value if isinstance(value, dict) and json.dumps(value) == text else text
+    # Contents are kept with sorted keys.
+    return value if isinstance(value, dict) and json.dumps(value, sort_keys=True) == text else text
 
 
 def request(params: Mapping[str, Any], messages: Messages) -> dict[str, Json]:
