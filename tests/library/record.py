@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scenarios import library
 from scenarios.cassette import SUFFIX, Cassette, Header
 from scenarios.runner import run_scenario
+from tests.library import LIBRARY
 from tests.library.scripts import SCRIPTS
 from tests.server import ScriptedServer
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from scenarios.verdict import Verdict
 
-LIBRARY = Path(library.__file__).parent
 NOTE = "recorded through the real OpenAI client against a scripted OpenAI-compatible server"
 
 
