@@ -240,13 +240,17 @@ def completion(value: Value) -> Any:  # noqa: ANN401 - a ChatCompletion; its mod
     return ChatCompletion.model_validate(native.completion(value))
 
 
+# Shaped like a key: AutoGen warns, on stdout, about one that is not.
+_NO_KEY = "sk-" + "replayed-without-a-key-".ljust(48, "0")
+
+
 def _register_client(adapter: Classic, original: Function) -> Function:
     """Let a program without a key be replayed: the client insists on one when it is built, and is never asked."""
 
     def _register_default_client(wrapper: Any, config: Value, openai_config: Value) -> Any:  # noqa: ANN401
         keys = (config.get("api_key"), openai_config.get("api_key"), os.environ.get("OPENAI_API_KEY"))
         if adapter.recording.offline and not any(keys):
-            openai_config = {**openai_config, "api_key": "replayed-without-a-key"}
+            openai_config = {**openai_config, "api_key": _NO_KEY}
         return original(wrapper, config, openai_config)
 
     return _register_default_client
