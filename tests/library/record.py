@@ -28,8 +28,9 @@ NOTE = "recorded through the real OpenAI client against a scripted OpenAI-compat
 
 def record(name: str, folder: Path, store: Path) -> tuple[Verdict, ScriptedServer]:
     """Record the scenario *name* of *folder* into its cassette there; its run goes to *store*."""
-    # A cassette that is recorded again keeps its note.
-    Cassette(header=Header(note=NOTE)).write(folder / f"{name}{SUFFIX}")
+    cassette = folder / f"{name}{SUFFIX}"
+    if not cassette.exists():  # one that is recorded again keeps its note
+        Cassette(header=Header(note=NOTE)).write(cassette)
     with ScriptedServer(SCRIPTS[name]()) as server, environment(server.environment):
         verdict = run_scenario(folder / f"{name}.scenario.yaml", store=store, record="all")
     return verdict, server

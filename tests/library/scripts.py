@@ -75,6 +75,11 @@ Tardigrades are about half a millimetre long and walk on eight legs.
 Dried out, they stop their metabolism and wait for years.
 Some came back to life after ten days in open space."""
 
+DRAFT = (
+    "Tardigrades are half a millimetre long and walk on eight legs. They can dry out, stop their metabolism "
+    "and wait for years. Some came back to life after ten days in open space."
+)
+
 PARAGRAPH = (
     "Would you survive ten days in open space? Tardigrades did. Half a millimetre long, on eight legs, "
     "they dry out, stop their metabolism and wait, for years if they must, until a drop of water wakes them."
@@ -112,8 +117,8 @@ SCRIPTS: Mapping[str, Callable[[], Script]] = {
     "newsletter": lambda: rules(
         {
             "You are the researcher": [FACTS],
-            "You are the critic": ["Open with the most surprising fact, as a question."],
-            "You are the writer": [PARAGRAPH],
+            "You are the writer": [DRAFT, PARAGRAPH],
+            "You are the critic": ["Open with the most surprising fact, as a question.", "APPROVED"],
         }
     ),
     "politeness": lambda: rules(
