@@ -1,0 +1,265 @@
+"""B: runs that use more than they may. Nothing is found where nobody set a limit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import ClassVar
+
+from harness import prices, semconv
+from harness.check import Check, Need, Settings
+from harness.model import CallRecord, Event, Finding, Operation, Severity, Status
+
+NANOSECONDS = 1_000_000_000
+
+
+class _Budget(Check):
+    """Adds up one thing and reports, once, the event with which it passes its limit."""
+
+    limit: ClassVar[str]
+    severity = Severity.ERROR
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._allowed = settings.limits.get(self.limit)
+        self._used = 0.0
+        self._by_agent: dict[str, float] = {}
+        self._passed = False
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Add what *event* used, and say when that passes the limit."""
+        if self._allowed is None or self._passed:
+            return ()
+        used = self.used(event)
+        if not used:
+            return ()
+        self._used += used
+        agent = self.agent(event)
+        self._by_agent[agent] = self._by_agent.get(agent, 0) + used
+        if self._used <= self._allowed:
+            return ()
+        self._passed = True
+        return (self._over(event, self._allowed),)
+
+    def used(self, event: Event) -> float:
+        """Measure what *event* adds; 0 for nothing."""
+        raise NotImplementedError
+
+    def show(self, amount: float) -> str:
+        """Write an amount with its unit."""
+        raise NotImplementedError
+
+    def agent(self, event: Event) -> str:
+        """Name who used it."""
+        name = event.call.agent if event.call is not None else None
+        name = name or event.span.attributes.get(semconv.GEN_AI_AGENT)
+        return name if isinstance(name, str) else ""
+
+    def _over(self, event: Event, allowed: float) -> Finding:
+        shares = {
+            name: self._by_agent[name]
+            for name in sorted(self._by_agent, key=self._by_agent.__getitem__, reverse=True)
+            if name
+        }
+        most = f"; most by {next(iter(shares))}" if len(shares) > 1 else f" by {next(iter(shares))}" if shares else ""
+        return self.finding(
+            f"{self.show(self._used)} used{most}, {self.show(allowed)} allowed ({self.limit})",
+            seq=event.seq,
+            span_id=event.span.span_id,
+            evidence={
+                "limit": self.limit,
+                "allowed": allowed,
+                "used": self._used,
+                "by_agent": shares,
+                "seqs": [event.seq],
+                "span_ids": [event.span.span_id],
+            },
+        )
+
+
+class _CallBudget(_Budget):
+    """Counts what model calls use that were really made: a framework's own cache answers for nothing."""
+
+    def used(self, event: Event) -> float:
+        """Measure the model call that ends with *event*."""
+        made = event.phase == "end" and event.span.operation is Operation.CHAT and event.call is not None
+        if not made or event.call is None or event.span.attributes.get(semconv.HARNESS_CACHE_HIT) is True:
+            return 0
+        return self.used_by(event.call)
+
+    def used_by(self, call: CallRecord) -> float:
+        """Measure one model call."""
+        raise NotImplementedError
+
+
+class TokensBudget(_CallBudget):
+    """The run used more tokens than it may.
+
+    Why: every model call sends the whole conversation again, so tokens grow with the square of its length. The limit
+    `max_tokens` counts input and output of all model calls together.
+
+    Fix: look which agent used most and why: `harness show RUN`. Shorten what is sent again (a summary instead of the
+    history, smaller tool results), end earlier, or raise the limit in `[tool.harness.limits]` or with `--max-tokens`.
+    """
+
+    code = "B201"
+    name = "tokens-over-budget"
+    limit = "max_tokens"
+    needs = frozenset({Need.USAGE})
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._known, self._unknown = 0, 0
+
+    def used_by(self, call: CallRecord) -> float:
+        """Sum the tokens of one model call."""
+        counts = [count for count in (call.usage.input_tokens, call.usage.output_tokens) if count is not None]
+        if counts:
+            self._known += 1
+        elif call.span.status is not Status.ERROR:
+            self._unknown += 1
+        return sum(counts)
+
+    def show(self, amount: float) -> str:
+        """Write *amount* tokens."""
+        return f"{amount:,.0f} tokens"
+
+    def not_judged(self) -> str | None:
+        """Admit that a sum with holes that is within the limit proves nothing."""
+        if self._allowed is None or self._passed or not self._unknown:
+            return None
+        return f"{self._unknown} of {self._known + self._unknown} model calls do not say how many tokens they used"
+
+
+class CostBudget(_CallBudget):
+    """The run cost more than it may.
+
+    Why: a conversation that does not end, or a dear model asked for small things, is found on the bill. The limit
+    `max_cost_usd` counts list prices of all model calls in US dollars; a call whose price nobody knows counts for
+    nothing, and the check says so.
+
+    Fix: look which agent spent most: `harness show RUN`. Give it a cheaper model, shorten what is sent again, end
+    earlier, or raise the limit in `[tool.harness.limits]` or with `--max-cost-usd`. Set prices of your own models in
+    `[tool.harness.prices]` as `model = [input, output]` per million tokens.
+    """
+
+    code = "B202"
+    name = "cost-over-budget"
+    limit = "max_cost_usd"
+    needs = frozenset({Need.USAGE})
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._known = 0
+        self._unpriced: Counter[str] = Counter()
+
+    def used_by(self, call: CallRecord) -> float:
+        """Read the recorded cost of one model call, or price it now."""
+        usage = call.usage
+        cost = usage.cost_usd
+        if cost is None:
+            cost = prices.cost_usd(call.model, usage.input_tokens, usage.output_tokens, overrides=self.settings.prices)
+        if cost is None and call.span.status is Status.ERROR:
+            return 0
+        if cost is None:
+            self._unpriced[call.model or "an unnamed model"] += 1
+            return 0
+        self._known += 1
+        return cost
+
+    def show(self, amount: float) -> str:
+        """Write *amount* US dollars, with the digits that tell small sums apart."""
+        return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"
+
+    def not_judged(self) -> str | None:
+        """Admit that a sum with holes that is within the limit proves nothing."""
+        if self._allowed is None or self._passed or not self._unpriced:
+            return None
+        unpriced = sum(self._unpriced.values())
+        models = ", ".join(sorted(self._unpriced))
+        return f"nobody knows the cost of {unpriced} of {self._known + unpriced} model calls ({models})"
+
+
+class ModelCallsBudget(_CallBudget):
+    """The run made more model calls than it may.
+
+    Why: the number of calls is what a loop, a chatty group or a retrying tool multiplies, whatever the model costs. The
+    limit `max_model_calls` counts calls that were really made, speaker selection by a model included.
+
+    Fix: let the conversation end when its work is done; select speakers by rule instead of by model; or raise the limit
+    in `[tool.harness.limits]` or with `--max-model-calls`.
+    """
+
+    code = "B203"
+    name = "model-calls-over-budget"
+    limit = "max_model_calls"
+
+    def used_by(self, call: CallRecord) -> float:  # noqa: ARG002 - every call counts as one
+        """Count one model call."""
+        return 1
+
+    def show(self, amount: float) -> str:
+        """Write *amount* model calls."""
+        return _count(amount, "model call")
+
+
+class TurnsBudget(_Budget):
+    """The agents took more turns than they may.
+
+    Why: a conversation that needs many more turns than usual has lost its way. The limit `max_turns` counts each time
+    one agent speaks, over all conversations of the run, nested ones too.
+
+    Fix: give agents clearer tasks and a clear end; set `max_turns` or `max_round` on the chat itself; or raise the
+    limit in `[tool.harness.limits]` or with `--max-turns`.
+    """
+
+    code = "B204"
+    name = "turns-over-budget"
+    limit = "max_turns"
+
+    def used(self, event: Event) -> float:
+        """Count a turn as it begins."""
+        return 1 if event.phase == "start" and event.span.operation is Operation.TURN else 0
+
+    def show(self, amount: float) -> str:
+        """Write *amount* turns."""
+        return _count(amount, "turn")
+
+
+class SecondsBudget(_Budget):
+    """The run took longer than it may.
+
+    Why: users wait, and programs that call agents have time limits of their own. The limit `max_seconds` counts from
+    the first event to the last, waiting for humans, tools and retries included. A replay's times are not the run's:
+    there this check does not judge.
+
+    Fix: find what took long in the waterfall (`harness tui`, or `harness show RUN --spans`). Set `timeout` for models
+    and code execution, run independent chats at the same time, or raise the limit in `[tool.harness.limits]` or with
+    `--max-seconds`.
+    """
+
+    code = "B205"
+    name = "seconds-over-budget"
+    limit = "max_seconds"
+    needs = frozenset({Need.TIME})
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._now_ns: int | None = None
+
+    def used(self, event: Event) -> float:
+        """Measure the time since the event before; time that goes backwards does not count."""
+        before, self._now_ns = self._now_ns, max(event.at_ns, self._now_ns or event.at_ns)
+        return 0 if before is None else (self._now_ns - before) / NANOSECONDS
+
+    def agent(self, event: Event) -> str:  # noqa: ARG002 - time passes for all
+        """Blame nobody."""
+        return ""
+
+    def show(self, amount: float) -> str:
+        """Write *amount* seconds."""
+        return f"{amount:,.1f} s"
+
+
+def _count(amount: float, what: str) -> str:
+    return f"{amount:,.0f} {what}" + ("" if amount == 1 else "s")

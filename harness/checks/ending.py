@@ -1,0 +1,183 @@
+"""T: conversations that did not end because they were done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.check import Check, Need, Settings
+from harness.model import LIMITS, Ending, EndingKind, Event, Finding, Message, Operation, Severity, Status
+from harness.text import one_line
+
+WORD = "TERMINATE"
+"""The word that AutoGen's own prompts ask an agent to end with."""
+
+_SHOWN = 60
+_ANY_CASE = re.compile(rf"(?i)(?<![a-z]){'[^a-z]{0,2}'.join(WORD)}(?![a-z])")
+_NAMES = {
+    EndingKind.REPLY_LIMIT: "max_consecutive_auto_reply",
+    EndingKind.MAX_TURNS: "max_turns",
+    EndingKind.MAX_ROUNDS: "max_round",
+}
+_ASKED = re.compile(
+    rf"(?i)\b(?:reply|respond|say|type|write|send|(?:answer|end|output|return) with)\b[^.!?\n]{{0,40}}{WORD}"
+)
+# A limit that leaves room for a question and its answer alone is how a chat is told to be just that.
+_ONE_EXCHANGE = {(EndingKind.MAX_TURNS, "1"), (EndingKind.REPLY_LIMIT, "0")}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Talk:
+    """What is known of a conversation that goes on."""
+
+    messages: int = 0
+    last: Message | None = None
+    near: Message | None = None
+    why: str = ""
+    near_at: int = 0
+
+
+def near_miss(text: str) -> str | None:
+    """Say how *text* looks like a termination message and yet may not be one; None if it does not.
+
+    AutoGen's default predicate wants the word alone, to the letter. Who asks another to say it, has not said it.
+    """
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    found = _ANY_CASE.search(text)
+    if not found or not lines or _ASKED.search(text):
+        return None
+    word = found[0]
+    alone = _ANY_CASE.sub("", text).strip(" \t\r\n.,;:!?*_`'\"()[]#-") == ""
+    if word == WORD:
+        return "with something around it" if alone and text.strip() != WORD else "alone" if alone else "inside the text"
+    last = _ANY_CASE.sub("", lines[-1]).strip(" .,;:!?*_`'\"()[]#-") == "" and _ANY_CASE.search(lines[-1])
+    if not last:
+        return None  # the ordinary verb
+    return "in another case" if word.upper() == WORD else "misspelt"
+
+
+class EndedByLimit(Check):
+    """A limit ended the conversation, not a termination message.
+
+    Why: the agents did not know that they were done, or said so in words nobody listened for. What came after the
+    answer was paid for; what was cut off is missing. AutoGen's default `is_termination_msg` wants the message to be
+    `TERMINATE` to the letter and nothing else, so "The answer is 4. TERMINATE" does not end a chat. A chat limited to
+    one question and its answer is meant so and not reported.
+
+    Fix: give the agent that receives the answer a predicate that finds the word anywhere, such as
+    `is_termination_msg=lambda m: "TERMINATE" in (m.get("content") or "")`, and ask for the word in the prompt of the
+    agent that gives it. In a group chat, set it on the manager too. Keep the limit as a net, and raise it if the work
+    needs more.
+    """
+
+    code = "T301"
+    name = "ended-by-limit"
+    severity = Severity.WARNING
+    needs = frozenset({Need.CONTENT, Need.END})
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._talks: dict[str, _Talk] = {}
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Remember the last message and the last near miss; judge when the conversation ends."""
+        message = event.message
+        if message is not None and message.conversation_id is not None:
+            talk = self._talks.setdefault(message.conversation_id, _Talk())
+            talk.messages += 1
+            talk.last = message
+            why = near_miss(message.text)
+            # The first message is the task: it may well ask for the word.
+            if why and talk.messages > 1:
+                talk.near, talk.why, talk.near_at = message, why, talk.messages
+        elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
+            talk = self._talks.pop(event.span.span_id, _Talk())
+            ending = event.ending
+            if ending and ending.kind in LIMITS and (ending.kind, ending.detail) not in _ONE_EXCHANGE:
+                yield self._finding(event, ending, talk)
+
+    def _finding(self, event: Event, ending: Ending, talk: _Talk) -> Finding:
+        shown = talk.near or talk.last
+        after = talk.messages - talk.near_at
+        limit = _NAMES[ending.kind] + (f"={ending.detail}" if ending.detail else "")
+        text = (
+            f"{limit}{f' of {ending.agent}' if ending.agent else ''} ended the conversation, not a termination message"
+        )
+        if talk.near is not None:
+            said = "" if talk.why == "alone" else f" {talk.why}"
+            text += f"; {talk.near.sender} said {WORD}{said} {_before(after)}"
+        return self.finding(
+            text,
+            seq=shown.seq if shown else event.seq,
+            span_id=shown.span_id if shown else event.span.span_id,
+            evidence={
+                "ending": ending.kind.value,
+                "limit": ending.detail,
+                "agent": ending.agent,
+                "conversation_id": event.span.span_id,
+                "seqs": [event.seq] if shown is None else [shown.seq, event.seq],
+                "span_ids": [event.span.span_id] if shown is None else [shown.span_id, event.span.span_id],
+                "near_miss": None
+                if talk.near is None
+                else {
+                    "sender": talk.near.sender,
+                    "why": talk.why,
+                    "text": one_line(talk.near.text[-_SHOWN:], _SHOWN),
+                    "messages_after": after,
+                },
+            },
+        )
+
+
+def _before(after: int) -> str:
+    return "in the last message" if after == 0 else f"{after} message{'' if after == 1 else 's'} before"
+
+
+class Interrupted(Check):
+    """The program died while agents were talking.
+
+    Why: a run that was killed, crashed or lost its machine has no answer, and what it paid for is lost unless somebody
+    looks. Everything up to the last event is kept.
+
+    Fix: `harness show RUN` shows how far it got. If memory or a time limit of the platform killed it, set `max_turns`,
+    `timeout` and a budget so that it ends by itself; if it hung, the last open span says on what.
+    """
+
+    code = "T302"
+    name = "interrupted"
+    severity = Severity.WARNING
+    needs = frozenset({Need.END})
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._cut: Event | None = None
+        self._last: Event | None = None
+        self._open = 0
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Note the conversations whose process died in them."""
+        self._last = event
+        if event.phase == "start" and event.span.status is Status.INTERRUPTED:
+            self._open += 1
+            if event.span.operation is Operation.CONVERSATION and self._cut is None:
+                self._cut = event
+        return ()
+
+    def finish(self) -> Iterable[Finding]:
+        """Report the outermost of them."""
+        if self._cut is None or self._last is None:
+            return
+        last = self._last
+        yield self.finding(
+            f"the program died {(last.at_ns - self._cut.at_ns) / 1e9:,.1f} s into the conversation",
+            seq=last.seq,
+            span_id=last.span.span_id,
+            evidence={
+                "conversation_id": self._cut.span.span_id,
+                "open_spans": self._open,
+                "last_operation": last.span.operation.value,
+                "seqs": [self._cut.seq, last.seq],
+                "span_ids": [self._cut.span.span_id, last.span.span_id],
+            },
+        )
