@@ -1,0 +1,1 @@
+"""Real classic AutoGen agents, recorded against a scripted server."""
