@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from .cassette import Exchange
 
 _WIDTH = 72
-_AROUND = 3
+_AROUND = 24
+_TOKENS = re.compile(r"\w+|\W")
 _WORDS = {
     Operation.CHAT: "model call",
     Operation.TOOL: "tool call",
@@ -177,59 +179,74 @@ def _setting(name: str, old: Json, new: Json) -> str:
         return f"{name}: not recorded, now {_quote(new)}"
     if new is None:
         return f"{name}: recorded {_quote(old)}, now not set"
+    return _inside(name, old, new)
+
+
+def _inside(place: str, old: Json, new: Json) -> str:
+    """Tell the first difference of two JSON values, and the place where it is."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in [*new, *(key for key in old if key not in new)]:
+            there = f"{place}.{one_line(key, 40)}"
+            if key not in old:
+                return f"{there} is new: {_quote(new[key])}"
+            if key not in new:
+                return f"{there} is gone: {_quote(old[key])}"
+            if canonical(old[key]) != canonical(new[key]):
+                return _inside(there, old[key], new[key])
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (one, other) in enumerate(zip(old, new, strict=True), start=1):
+            if canonical(one) != canonical(other):
+                return _inside(f"{place}[{number}]", one, other)
     if isinstance(old, str) and isinstance(new, str) and max(len(old), len(new)) > _WIDTH:
-        return f"{name}: {change(old, new)}"
-    before, after = _quote(old), _quote(new)
-    if before == after:
-        return f"{name}: {change(canonical(old), canonical(new))}"
-    return f"{name}: recorded {before}, now {after}"
+        return f"{place}: {change(old, new)}"
+    return f"{place}: recorded {_quote(old)}, now {_quote(new)}"
 
 
 def _tools(old: Sequence[Json], new: Sequence[Json]) -> str:
     before, after = _by_name(old), _by_name(new)
     for name in after:
         if name not in before:
-            return f"tools: {name!r} is new"
+            return f"the tool {name!r} is new"
     for name in before:
         if name not in after:
-            return f"tools: {name!r} is gone"
-    for name, text in after.items():
-        if before[name] != text:
-            return f"tools: the definition of {name!r}: {change(before[name], text)}"
-    return "tools: they come in another order"
+            return f"the tool {name!r} is gone"
+    for name, definition in after.items():
+        if canonical(before[name]) != canonical(definition):
+            return f"the definition of the tool {_inside(name, before[name], definition)}"
+    return "the tools come in another order"
 
 
-def _by_name(tools: Sequence[Json]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _by_name(tools: Sequence[Json]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
     for tool in tools:
         inner = tool.get("function", tool) if isinstance(tool, Mapping) else {}
         name = inner.get("name") if isinstance(inner, Mapping) else None
-        found[one_line(name or "?", 40)] = canonical(tool)
+        found[one_line(name or "?", 40)] = inner
     return found
 
 
 def change(old: str, new: str) -> str:
-    """Tell how *old* became *new*, cut to the words around the first change."""
-    before, after = old.split(), new.split()
+    """Tell how *old* became *new*, cut to what is around the first change."""
+    before, after = " ".join(old.split()), " ".join(new.split())
     if before == after:
         return "only its white space changed"
     if not before:
         return f"was empty, became {_quote(new)}"
     if not after:
         return f"{_quote(old)} became empty"
-    start = _equal(before, after)
-    end = _equal(before[start:][::-1], after[start:][::-1])
-    return f"{_quote(_window(before, start, end))} became {_quote(_window(after, start, end))}"
+    words, others = _TOKENS.findall(before), _TOKENS.findall(after)
+    start = _equal(words, others)
+    end = _equal(words[start:][::-1], others[start:][::-1])
+    first, last = sum(map(len, words[:start])), sum(map(len, words[len(words) - end :]))
+    return f"{_quote(_window(before, first, last))} became {_quote(_window(after, first, last))}"
 
 
-def _window(words: Sequence[str], start: int, end: int) -> str:
-    """Keep the words that changed, with a few around them; short texts stay whole."""
-    whole = " ".join(words)
-    if len(whole) <= _WIDTH:
-        return whole
-    first, last = max(0, start - _AROUND), min(len(words), len(words) - end + _AROUND)
-    text = " ".join(words[first:last])
-    return ("… " if first else "") + text + (" …" if last < len(words) else "")
+def _window(text: str, start: int, end: int) -> str:
+    """Keep what changed, *start* characters from the beginning and *end* from the end; short texts stay whole."""
+    if len(text) <= _WIDTH:
+        return text
+    first, last = max(0, start - _AROUND), min(len(text), len(text) - end + _AROUND)
+    return ("…" if first else "") + text[first:last] + ("…" if last < len(text) else "")
 
 
 def _quote(value: Json) -> str:
