@@ -53,6 +53,7 @@ ANSWER = frozenset(
 TRANSPORT = frozenset(
     {
         # Where the request goes, with which key, and how patiently.
+        "admin_api_key",
         "api_key",
         "api_type",
         "api_version",
@@ -61,6 +62,7 @@ TRANSPORT = frozenset(
         "azure_deployment",
         "azure_endpoint",
         "base_url",
+        "data_residency",
         "default_headers",
         "default_query",
         "extra_headers",
@@ -69,8 +71,11 @@ TRANSPORT = frozenset(
         "max_retries",
         "organization",
         "project",
+        "provider",
         "timeout",
+        "webhook_secret",
         "websocket_base_url",
+        "workload_identity",
         # How the answer travels: the same text, whole or in pieces.
         "stream",
         "stream_options",

@@ -85,7 +85,14 @@ def record(
     error: str | None = None,
 ) -> CallRecord:
     return CallRecord(
-        span=made, agent=agent, name=None, model=request.get("model"), request=request, reply=reply, usage=Usage(), error=error
+        span=made,
+        agent=agent,
+        name=None,
+        model=request.get("model"),
+        request=request,
+        reply=reply,
+        usage=Usage(),
+        error=error,
     )
 
 
