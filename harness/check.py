@@ -78,6 +78,10 @@ class Check:
         """Yield what shows only once the run is over."""
         return ()
 
+    def idle(self) -> bool:
+        """Say whether the settings leave this check nothing to judge by."""
+        return False
+
     def not_judged(self) -> str | None:
         """Say why this run could not be judged by this check, if so. Asked once the run is over."""
         return None
@@ -175,12 +179,17 @@ class Judge:
         """Map the code of each check that could not judge this run to the reason."""
         reasons = {}
         for kind, check in self._watching.items():
-            reason = check.not_judged()
-            if self._blind(kind):
-                reason = reason or "a replay's times are not those of the run"
+            if check.idle():
+                continue
+            reason = "a replay's times are not those of the run" if self._blind(kind) else check.not_judged()
             if reason:
                 reasons[kind.code] = reason
         return reasons
+
+    def judged(self) -> frozenset[str]:
+        """Give the codes of the checks that have judged this run: not those that broke, are idle, or could not."""
+        idle = {kind.code for kind, check in self._watching.items() if check.idle()}
+        return frozenset(kind.code for kind in self._watching) - idle - self.not_judged().keys()
 
     def _blind(self, kind: type[Check]) -> bool:
         return self._replay and Need.TIME in kind.needs

@@ -2,9 +2,9 @@
 
 List prices of the providers' own APIs, per million tokens, without batch or volume discounts, as published on
 platform.openai.com/docs/pricing, docs.claude.com/en/docs/about-claude/pricing, ai.google.dev/gemini-api/docs/pricing,
-mistral.ai/pricing and api-docs.deepseek.com/quick_start/pricing on TABLE_DATE. Models whose price depends on the length
-of the prompt are left out, for a wrong price is worse than none. Where AutoGen's own table (``OAI_PRICE1K``) and this one
-price a model alike the costs are equal; AutoGen charges cached tokens in full.
+mistral.ai/pricing and api-docs.deepseek.com/quick_start/pricing on TABLE_DATE. Models whose price depends on the
+length of the prompt are left out, for a wrong price is worse than none. Where AutoGen's own table (``OAI_PRICE1K``)
+and this one price a model alike the costs are equal; AutoGen charges cached tokens in full.
 """
 
 from __future__ import annotations

@@ -41,6 +41,10 @@ class _Budget(Check):
         self._passed = True
         return (self._over(event, self._allowed),)
 
+    def idle(self) -> bool:
+        """Judge by nothing but a limit that was set."""
+        return self._allowed is None
+
     def used(self, event: Event) -> float:
         """Measure what *event* adds; 0 for nothing."""
         raise NotImplementedError
@@ -126,7 +130,7 @@ class TokensBudget(_CallBudget):
 
     def not_judged(self) -> str | None:
         """Admit that a sum with holes that is within the limit proves nothing."""
-        if self._allowed is None or self._passed or not self._unknown:
+        if self._passed or not self._unknown:
             return None
         return f"{self._unknown} of {self._known + self._unknown} model calls do not say how many tokens they used"
 
@@ -173,7 +177,7 @@ class CostBudget(_CallBudget):
 
     def not_judged(self) -> str | None:
         """Admit that a sum with holes that is within the limit proves nothing."""
-        if self._allowed is None or self._passed or not self._unpriced:
+        if self._passed or not self._unpriced:
             return None
         unpriced = sum(self._unpriced.values())
         models = ", ".join(sorted(self._unpriced))

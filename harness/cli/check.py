@@ -1,0 +1,191 @@
+"""``harness check``: judge recorded runs."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harness import check, config, derive
+from harness.cli.common import emit_json, existing_store, json_option, say, store_option
+from harness.errors import Exit, NothingRanError
+from harness.model import Finding, Json, Run, RunStatus, Severity
+from harness.text import one_line, printable
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_RANK = {severity: rank for rank, severity in enumerate((Severity.NOTE, Severity.WARNING, Severity.ERROR))}
+_COLOURS = {Severity.NOTE: "cyan", Severity.WARNING: "yellow", Severity.ERROR: "red"}
+_CODES_HERE = 3
+_WIDEST = 110
+_INDENT = " " * 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What is said of one run, and which checks could not say anything."""
+
+    run: Run
+    findings: Sequence[Finding]
+    not_judged: Mapping[str, str]
+
+
+def _limit_options(function: Function) -> Function:
+    for name, counts in reversed(list(check.LIMITS.items())):
+        number = click.FloatRange(min=0) if name in {"max_cost_usd", "max_seconds"} else click.IntRange(min=0)
+        option = click.option(f"--{name.replace('_', '-')}", name, type=number, metavar="N", help=f"Allow N {counts}.")
+        function = option(function)
+    return function
+
+
+@click.command()
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option(
+    "--select",
+    metavar="CODES",
+    default="",
+    help="Judge by these checks alone: codes, their beginnings or names, between commas (L,T301).",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--fail-on",
+    type=click.Choice([severity.value for severity in Severity]),
+    default=Severity.WARNING.value,
+    show_default=True,
+    help="Exit with 1 if a finding is at least this bad.",
+)
+@_limit_options
+@json_option
+@store_option
+def command(  # noqa: PLR0913 - the options of the verb
+    *,
+    runs: Sequence[str],
+    select: str,
+    form: str,
+    fail_on: str,
+    as_json: bool,
+    store: Path | None,
+    **limits: float | None,
+) -> int:
+    """Judge RUN (an id, a unique prefix, or @1 for the newest, which is the default): loops, budgets, endings.
+
+    Limits given here go before those of [tool.harness.limits]; a budget nobody set is not judged. The findings are kept
+    in the store. Exits with 1 if there are some, with 5 if there is no run to judge.
+    """
+    settings = config.load(store=store)
+    chosen = check.choose(check.installed(), _words(select), settings.disabled)
+    asked = check.Settings(
+        limits={**settings.limits, **{name: limit for name, limit in limits.items() if limit is not None}},
+        prices=settings.prices,
+    )
+    kept = existing_store(store)
+    kept.ingest()
+    if not runs and not kept.runs(limit=1):
+        raise NothingRanError("the store holds no run to judge", hint="Record one: `harness trace your_app.py`.")
+    judgements = []
+    for run_id in dict.fromkeys(kept.find(ref) for ref in runs or ("@1",)):
+        run = kept.run(run_id)
+        judgement, everything = _judge(run, asked, chosen)
+        kept.judge(run_id, everything)
+        judgements.append(judgement)
+    if as_json or form == "json":
+        emit_json([as_record(each.run, finding) for each in judgements for finding in each.findings])
+    else:
+        for judgement in judgements:
+            _tell(judgement)
+        _sum_up(judgements)
+    worst = [finding for each in judgements for finding in each.findings if _bad(finding, Severity(fail_on))]
+    return Exit.FINDINGS if worst else Exit.CLEAN
+
+
+def _words(select: str) -> list[str]:
+    return [word for word in select.replace(",", " ").split() if word]
+
+
+def _judge(run: Run, asked: check.Settings, chosen: Sequence[type[check.Check]]) -> tuple[Judgement, list[Finding]]:
+    """Judge *run*, and give all that is now to be kept of it as well.
+
+    What a check said before stands where it does not judge now: with a limit of that time, or at the real thing.
+    """
+    judge = check.Judge(asked, checks=chosen)
+    found = [finding for event in derive.events(run) for finding in judge.see(event)]
+    found += judge.finish()
+    judged = judge.judged()
+    codes = {each.code for each in chosen}
+    old = [finding for finding in run.findings if _subject(finding) not in judged and finding not in found]
+    everything = sorted([*found, *old], key=lambda finding: (finding.seq is None, finding.seq or 0))
+    shown = [finding for finding in everything if finding in found or _subject(finding) in codes]
+    return Judgement(run=run, findings=shown, not_judged=judge.not_judged()), everything
+
+
+def _subject(finding: Finding) -> str:
+    """Name the check that *finding* is about: one that broke is judged again when it is."""
+    broken = finding.evidence.get("check") if finding.code == check.CheckCrashed.code else None
+    return broken if isinstance(broken, str) else finding.code
+
+
+def _bad(finding: Finding, least: Severity) -> bool:
+    return _RANK[finding.severity] >= _RANK[least]
+
+
+def as_record(run: Run, finding: Finding) -> dict[str, Json]:
+    """Put *finding* into the public form of ``check --format json``."""
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity.value,
+        "run_id": run.run_id,
+        "source_id": run.summary.source_id,
+        "seq": finding.seq,
+        "span_id": finding.span_id,
+        "text": finding.text,
+        "evidence": dict(finding.evidence),
+    }
+
+
+def _tell(judgement: Judgement) -> None:
+    run = judgement.run
+    mark = "✖" if judgement.findings else "✔"
+    name = click.style(one_line(run.summary.name, 60) or "–", bold=True)
+    click.echo(f"{mark} {name}  {one_line(run.run_id, 8).rstrip('…')}  {_amounts(run)}")
+    if not judgement.findings:
+        click.echo("  nothing found")
+    width = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST) - len(_INDENT)
+    for finding in judgement.findings:
+        severity = click.style(f"{finding.severity.value:<7}", fg=_COLOURS[finding.severity], bold=True)
+        click.echo(f"  {severity} {one_line(finding.code, 12)} {one_line(finding.name, 40)}{_place(run, finding)}")
+        for line in textwrap.wrap(printable(finding.text), max(width, 20)):
+            click.echo(_INDENT + line)
+    for code, reason in judgement.not_judged.items():
+        say(f"  {code} not judged: {printable(reason)}")
+
+
+def _amounts(run: Run) -> str:
+    summary = run.summary
+    cost = "–" if summary.cost_usd is None else f"${summary.cost_usd:.4f}"
+    going = "  (still running)" if summary.status is RunStatus.RUNNING else ""
+    return f"{summary.messages} messages  {summary.model_calls} model calls  {cost}{going}"
+
+
+def _place(run: Run, finding: Finding) -> str:
+    for number, message in enumerate(run.messages, 1):
+        if message.span_id == finding.span_id:
+            return f"  at message {number} of {len(run.messages)}"
+    for span in run.spans:
+        if span.span_id == finding.span_id:
+            return f"  at a {span.operation.value} ({one_line(span.name, 40)})"
+    return ""
+
+
+def _sum_up(judgements: Sequence[Judgement]) -> None:
+    codes = sorted({finding.code for each in judgements for finding in each.findings})
+    if not codes:
+        return
+    some = " ".join(codes[:_CODES_HERE])
+    count = sum(len(each.findings) for each in judgements)
+    say(f"\n{count} finding{'' if count == 1 else 's'}. Why, and how to mend it: harness explain {one_line(some, 60)}")
