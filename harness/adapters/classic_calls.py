@@ -251,6 +251,7 @@ def _register_client(adapter: Classic, original: Function) -> Function:
         keys = (config.get("api_key"), openai_config.get("api_key"), os.environ.get("OPENAI_API_KEY"))
         if adapter.recording.offline and not any(keys):
             openai_config = {**openai_config, "api_key": _NO_KEY}
+            config = {name: value for name, value in config.items() if name != "api_key"}
         return original(wrapper, config, openai_config)
 
     return _register_default_client

@@ -1,0 +1,5 @@
+"""Run the command as ``python -m harness``."""
+
+from harness.cli import main
+
+main()
