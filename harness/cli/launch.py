@@ -74,7 +74,7 @@ def _run_file(program: Sequence[str]) -> None:
     main.__file__ = str(path)
     main.__builtins__ = __builtins__  # type: ignore[attr-defined]
     sys.modules["__main__"] = main
-    exec(compile(path.read_bytes(), str(path), "exec"), vars(main))  # noqa: S102 - that is what it is for
+    exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), vars(main))  # noqa: S102 - what it is for
 
 
 def _run_module(program: Sequence[str]) -> None:
@@ -100,7 +100,7 @@ def _print(error: BaseException) -> None:
     while frames is not None and _ours(frames.tb_frame.f_code.co_filename):
         frames = frames.tb_next
     sys.stdout.flush()
-    traceback.print_exception(type(error), error, frames or error.__traceback__)
+    traceback.print_exception(type(error), error, frames)
 
 
 def _ours(file: str) -> bool:

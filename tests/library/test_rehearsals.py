@@ -86,3 +86,8 @@ def test_recording_again_gives_the_same_files(tmp_path):
         assert again[1:] == kept[1:], name
         before, now = (json.loads(lines[0])["cassette"] for lines in (kept, again))
         assert {**now, "framework": "", "harness": ""} == {**before, "framework": "", "harness": ""}
+
+
+def test_a_traced_program_means_what_it_means_to_python():
+    # AutoGen reads a function's annotations, which a future statement inherited from the tracer would turn into text.
+    assert "Three-letter code of the currency one has" in (LIBRARY / "currency.cassette.jsonl").read_text()
