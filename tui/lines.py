@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 _KEPT = 512
-_TRIES = 4
+_TRIES = 8
 
 
 class Lines(ScrollView, can_focus=True):
@@ -34,7 +34,7 @@ class Lines(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--cursor"}
     DEFAULT_CSS = """
-    Lines { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    Lines { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     Lines > .lines--cursor { background: $foreground 8%; }
     Lines:focus > .lines--cursor { background: $primary 35%; }
     """
@@ -74,7 +74,6 @@ class Lines(ScrollView, can_focus=True):
         self._drawn: dict[int, list[Content]] = {}
         self._laid_out_for = 0
         self._settling = False
-        self._by_hand = False
 
     def count(self) -> int:
         """Say how many rows there are."""
@@ -91,12 +90,19 @@ class Lines(ScrollView, can_focus=True):
     # Data in
 
     def reload(self, *, cursor: int | None = None, scroll_home: bool = False) -> None:
-        """Take over changed data: measure and draw again, with the cursor at *cursor* or near where it was."""
+        """Take over changed data: measure and draw again, with the cursor at *cursor* or near where it was.
+
+        The cursor's row stays on the line of the screen it was on, if it was on the screen.
+        """
+        offset = self._offset(self.cursor)
+        moved = cursor is not None and cursor != self.cursor
         self._laid_out_for = 0
         self._lay_out()
         if scroll_home:
-            self.scroll_to(y=0, animate=False, immediate=True)
-        self.move_to(self.cursor if cursor is None else cursor)
+            self._scroll(0)
+            offset = None
+        self._reload_cursor(self.cursor if cursor is None else cursor)
+        self._show(self.cursor, offset=offset, reveal=moved)
         self._settle()
         self.refresh()
 
@@ -118,8 +124,16 @@ class Lines(ScrollView, can_focus=True):
         if row == self.cursor:
             self._show(row)
             return
-        self._by_hand = by_hand
         self.cursor = row
+        self._show(row)
+        self.refresh()
+        self.post_message(self.Moved(self, row, by_hand=by_hand))
+
+    def _reload_cursor(self, row: int) -> None:
+        row = max(0, min(row, self.count() - 1))
+        if row != self.cursor:
+            self.cursor = row
+            self.post_message(self.Moved(self, row, by_hand=False))
 
     # Where things are
 
@@ -154,11 +168,16 @@ class Lines(ScrollView, can_focus=True):
                 shift, changed = self._measure_view()
                 if changed:
                     self.virtual_size = Size(self._laid_out_for, self._heights.total)
-                if not shift:
+                view = self.scroll_offset.y
+                self._scroll(view + shift)
+                if not changed and self.scroll_offset.y == view:
                     break
-                self.scroll_to(y=self.scroll_offset.y + shift, animate=False, immediate=True)
         finally:
             self._settling = False
+
+    def _scroll(self, line: int) -> None:
+        # Forced, because rows may have arrived that the scroll bar does not know of yet.
+        self.scroll_to(y=line, animate=False, immediate=True, force=True)
 
     def _measure_view(self) -> tuple[int, bool]:
         first_line = self.scroll_offset.y
@@ -177,23 +196,46 @@ class Lines(ScrollView, can_focus=True):
             row += 1
         return shift, changed
 
-    def _show(self, row: int) -> None:
-        """Scroll as little as it takes to see *row*, or its beginning if it is taller than the view."""
+    def _offset(self, row: int) -> int | None:
+        """Say on which line of the view *row* begins; None if it is not in view."""
+        if not self._laid_out_for or row >= len(self._heights):
+            return None
+        offset = self._heights.top(row) - self.scroll_offset.y
+        return offset if -self._heights[row] < offset < self.size.height else None
+
+    def _show(self, row: int, *, offset: int | None = None, reveal: bool = True) -> None:
+        """Scroll as little as it takes to see *row*, or its beginning if it is taller than the view.
+
+        It stays on the line *offset* of the view if that does. Without *reveal* it may stay out of view.
+        """
         if not self.selects or not self._laid_out_for or row >= len(self._heights):
             return
-        for _ in range(_TRIES):
-            if not self.uniform:
-                self._heights[row] = len(self._lines(row))
-                self.virtual_size = Size(self._laid_out_for, self._heights.total)
-            top, height = self._heights.top(row), self._heights[row]
-            view, tall = self.scroll_offset.y, max(1, self.size.height)
-            if top < view:
-                self.scroll_to(y=top, animate=False, immediate=True)
-            elif top + height > view + tall:
-                self.scroll_to(y=min(top, top + height - tall), animate=False, immediate=True)
-            self._settle()
-            if self._heights.top(row) == top and self._heights[row] == height:
-                break
+        if offset is None:
+            if not reveal:
+                return
+            offset = self._heights.top(row) - self.scroll_offset.y
+        self._measure_around(row)
+        height, tall = self._heights[row], max(1, self.size.height)
+        if reveal:
+            if height <= tall:
+                offset = max(0, min(offset, tall - height))
+            elif offset >= tall or offset <= -height:
+                offset = 0
+            elif offset > 0:
+                offset = max(0, min(offset, tall - height))
+        self._scroll(self._heights.top(row) - offset)
+
+    def _measure_around(self, row: int) -> None:
+        """Make the heights exact of all rows that can be in view together with *row*."""
+        if self.uniform:
+            return
+        for direction in (-1, 1):
+            room, other = self.size.height, row
+            while room > 0 and 0 <= other < len(self._heights):
+                self._heights[other] = len(self._lines(other))
+                room -= self._heights[other] if other != row else 0
+                other += direction
+        self.virtual_size = Size(self._laid_out_for, self._heights.total)
 
     # What happens
 
@@ -207,12 +249,6 @@ class Lines(ScrollView, can_focus=True):
         """Measure what came into view."""
         super().watch_scroll_y(old_value, new_value)
         self._settle()
-
-    def watch_cursor(self, _: int, row: int) -> None:
-        """Bring the cursor's row into view and tell the screen."""
-        self._show(row)
-        self.refresh()
-        self.post_message(self.Moved(self, row, by_hand=self._by_hand))
 
     def on_click(self, event: events.Click) -> None:
         """Select the row that was clicked; open it on a double click."""
@@ -240,21 +276,21 @@ class Lines(ScrollView, can_focus=True):
     def _step(self, by: int) -> None:
         """Go on by a row, or within a row that is taller than the view."""
         if not self.selects:
-            self.scroll_to(y=self.scroll_offset.y + by, animate=False, immediate=True)
+            self._scroll(self.scroll_offset.y + by)
             return
         if self.cursor < len(self._heights):
             top = self._heights.top(self.cursor)
             bottom, view = top + self._heights[self.cursor], self.scroll_offset.y
             hidden = bottom - (view + self.size.height) if by > 0 else view - top
             if hidden > 0 and bottom > view and top < view + self.size.height:
-                self.scroll_to(y=view + (min(hidden, 3) if by > 0 else -min(hidden, 3)), animate=False, immediate=True)
+                self._scroll(view + (min(hidden, 3) if by > 0 else -min(hidden, 3)))
                 return
         self.move_to(self.cursor + by, by_hand=True)
 
     def _page(self, by: int) -> None:
         tall = max(1, self.size.height - 1)
         if not self.selects:
-            self.scroll_to(y=self.scroll_offset.y + by * tall, animate=False, immediate=True)
+            self._scroll(self.scroll_offset.y + by * tall)
             return
         row, _ = self._heights.at(max(0, self._heights.top(self.cursor) + by * tall))
         self.move_to(row if row != self.cursor else self.cursor + by, by_hand=True)
@@ -277,11 +313,11 @@ class Lines(ScrollView, can_focus=True):
 
     def action_first(self) -> None:
         """Go to the first row."""
-        self.scroll_to(y=0, animate=False, immediate=True)
+        self._scroll(0)
         self.move_to(0, by_hand=True)
 
     def action_last(self) -> None:
         """Go to the last row."""
         if not self.selects:
-            self.scroll_to(y=self.virtual_size.height, animate=False, immediate=True)
+            self._scroll(self.virtual_size.height)
         self.move_to(self.count() - 1, by_hand=True)

@@ -87,7 +87,7 @@ ORDERS: tuple[Order, ...] = (
     Order(name="cost", key=lambda run: _number(run.cost_usd)),
     Order(name="tokens", key=lambda run: _number(total_tokens(run.input_tokens, run.output_tokens))),
     Order(name="time", key=lambda run: _number(None if run.ended_ns is None else run.ended_ns - run.started_ns)),
-    Order(name="messages", key=lambda run: run.messages),
+    Order(name="msgs", key=lambda run: run.messages),
     Order(name="findings", key=lambda run: (marks.RANK[run.worst] if run.worst else 0, run.findings)),
     Order(name="name", key=lambda run: run.name.casefold(), largest_first=False),
 )

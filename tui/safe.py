@@ -50,6 +50,11 @@ def wrap(text: object, width: int, style: str = "") -> list[Content]:
     return plain(text, style).wrap(max(2, width))
 
 
+def copyable(text: str) -> str:
+    """Give *text* as it was recorded, in a form every clipboard takes: lone surrogates become ``?``."""
+    return text.encode(errors="replace").decode()
+
+
 class Guard(LineFilter):
     """Take out of every line what :func:`printable` would have shown, just before it is written.
 

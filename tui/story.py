@@ -294,17 +294,17 @@ def _items_of(rows: Sequence[Row], items: Sequence[Item], by_id: Mapping[str, Sp
     """For each row the item to show: its own, else the first said in it or in its turn, else the nearest before."""
     own: dict[str, int] = {}
     within: dict[str, int] = {}
-    for index, item in enumerate(items):
+    for order, item in enumerate(items):
         if item.span is not None:
-            own.setdefault(item.span.span_id, index)
+            own.setdefault(item.span.span_id, order)
             for up in _up(item.span.span_id, by_id):
                 if up.span_id in within:
                     break  # and so are all above it
-                within[up.span_id] = index
+                within[up.span_id] = order
     found = []
     for row in rows:
         span = row.span
-        index: int | None = own.get(span.span_id, within.get(span.span_id))
+        index = own.get(span.span_id, within.get(span.span_id))
         if index is None and span.operation in CALLS:
             index = within.get(_turn(span.span_id, by_id) or "")
         if index is None:

@@ -7,7 +7,7 @@ from datetime import datetime
 UNKNOWN = "–"
 SECOND = 1_000_000_000
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
-_WEEKS = 14 * _DAY
+_WEEKS, _YEAR = 14 * _DAY, 300 * _DAY
 _THOUSAND, _MILLION = 1_000, 1_000_000
 _CENT, _DOLLARS = 0.01, 10
 
@@ -69,9 +69,10 @@ def ago(at_ns: int, now_ns: int) -> str:
     if seconds < _WEEKS:
         return f"{seconds // _DAY} d"
     try:
-        return datetime.fromtimestamp(at_ns / SECOND).astimezone().strftime("%Y-%m-%d")
+        moment = datetime.fromtimestamp(at_ns / SECOND).astimezone()
     except (OverflowError, OSError, ValueError):
         return UNKNOWN
+    return f"{moment:%d %b}" if seconds < _YEAR else f"{moment:%b %Y}"
 
 
 def total_tokens(given: int | None, taken: int | None) -> int | None:

@@ -16,7 +16,7 @@ from harness.text import printable
 
 from .. import facts, keys, marks, parts, words
 from ..lines import Lines
-from ..safe import cut
+from ..safe import copyable, cut
 from ..story import Item, Story, tell
 from ..widgets.conversation import Conversation
 from ..widgets.detail import Detail
@@ -59,26 +59,25 @@ class RunScreen(Screen[None]):
         super().__init__(classes="-in-conversation")
         self.run_id = run_id
         self._now = now
+        self._head, self._tabs = Static(id="title"), Static(id="tabs")
+        self._minimap = Minimap(id="map")
+        self._conversation = Conversation(now=now, id="conversation")
+        self._waterfall = Waterfall(now=now, id="waterfall")
+        self._detail = Detail(id="detail")
         self._story: Story | None = None
         self._following = False
         self._on_row = False
 
     def compose(self) -> ComposeResult:
         """Lay the screen out."""
-        yield Static(id="title")
-        yield Minimap(id="map")
-        yield Static(id="tabs")
-        with Horizontal():
-            yield Conversation(now=self._now, id="conversation")
-            with Vertical(id="side"):
-                yield Waterfall(now=self._now, id="waterfall")
-                yield Detail(id="detail")
-        yield Footer()
+        yield from (self._head, self._minimap, self._tabs)
+        yield Horizontal(self._conversation, Vertical(self._waterfall, self._detail, id="side"))
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Begin in the conversation."""
         self._draw()
-        self.query_one(Conversation).focus()
+        self._conversation.focus()
 
     # Data in
 
@@ -97,27 +96,27 @@ class RunScreen(Screen[None]):
         if before is None or self._following:
             row = max(0, story.row_of[item]) if story.items else 0
             self._on_row = False
-        self.query_one(Conversation).show(story, cursor=item)
-        self.query_one(Waterfall).show(story, cursor=row)
+        self._conversation.show(story, cursor=item)
+        self._waterfall.show(story, cursor=row)
         self._draw()
         self._draw_detail(from_top=before is None or self._following)
 
     def tick(self) -> None:
         """Let the clock go on if the run does."""
         if self._story is not None and self._story.run.summary.status is RunStatus.RUNNING:
-            self.query_one(Conversation).redraw()
-            self.query_one(Waterfall).redraw()
+            self._conversation.redraw()
+            self._waterfall.redraw()
             self._draw()
 
     # The one position
 
     @property
     def _item(self) -> int:
-        return self.query_one(Conversation).cursor
+        return self._conversation.cursor
 
     @property
     def _row(self) -> int:
-        return self.query_one(Waterfall).cursor
+        return self._waterfall.cursor
 
     @property
     def _at(self) -> Item | None:
@@ -132,9 +131,9 @@ class RunScreen(Screen[None]):
         if by_hand:
             self._following = self._following and item == len(self._story.items) - 1
         self._on_row = False
-        self.query_one(Conversation).move_to(item)
+        self._conversation.move_to(item)
         if (row := self._story.row_of[item]) >= 0:
-            self.query_one(Waterfall).move_to(row)
+            self._waterfall.move_to(row)
         self._draw()
         self._draw_detail(from_top=True)
 
@@ -149,7 +148,7 @@ class RunScreen(Screen[None]):
             self._following = False
             self._on_row = True
             if (item := story.item_of[event.row]) >= 0:
-                self.query_one(Conversation).move_to(item)
+                self._conversation.move_to(item)
             self._draw()
             self._draw_detail(from_top=True)
 
@@ -166,15 +165,15 @@ class RunScreen(Screen[None]):
     def _draw(self) -> None:
         story, width = self._story, self.size.width
         if story is None:
-            self.query_one("#title", Static).update(cut(f" harness ▸ runs ▸ {self.run_id}  reading …", width, "bold"))
+            self._head.update(cut(f" harness ▸ runs ▸ {self.run_id}  reading …", width, "bold"), layout=False)
             return
-        self.query_one("#title", Static).update(title(story, width, now_ns=self._now(), following=self._following))
-        self.query_one(Minimap).show(story, cursor=self._item)
+        self._head.update(title(story, width, now_ns=self._now(), following=self._following), layout=False)
+        self._minimap.show(story, cursor=self._item)
         tabs = [
             Content.styled(f" {pane.capitalize()} ", "reverse bold" if self.has_class(f"-in-{pane}") else "dim")
             for pane in PANES
         ]
-        self.query_one("#tabs", Static).update(Content(" ").join([Content(), *tabs]))
+        self._tabs.update(Content(" ").join([Content(), *tabs]), layout=False)
 
     def _draw_detail(self, *, from_top: bool) -> None:
         story, item = self._story, self._at
@@ -186,7 +185,7 @@ class RunScreen(Screen[None]):
             known = facts.of_span(story, story.rows[min(self._row, len(story.rows) - 1)].span)
         else:
             known = []
-        self.query_one(Detail).show(known, from_top=from_top)
+        self._detail.show(known, from_top=from_top)
 
     # What happens
 
@@ -248,7 +247,7 @@ class RunScreen(Screen[None]):
 
     def action_unfold(self) -> None:
         """Unfold the message at the cursor, or fold it again."""
-        self.query_one(Conversation).toggle()
+        self._conversation.toggle()
 
     def action_follow(self) -> None:
         """Stay at the end, or stop staying there."""
@@ -264,7 +263,7 @@ class RunScreen(Screen[None]):
             return
         span = story.rows[self._row].span if self._row < len(story.rows) else None
         text = facts.original(story, self._at, span)
-        self.app.copy_to_clipboard(text)
+        self.app.copy_to_clipboard(copyable(text))
         if printable(text) == text:
             self.notify(f"copied {words.plural(len(text), 'character')}", markup=False, timeout=2)
         else:

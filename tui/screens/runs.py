@@ -13,7 +13,7 @@ from textual.widgets import Footer, Input, Static
 from harness.model import Run, RunStatus, RunSummary
 
 from .. import keys, marks, parts, query, words
-from ..safe import cut, plain
+from ..safe import copyable, cut, plain
 from ..story import Kind, Story, tell
 from ..widgets import minimap
 from ..widgets.runs_list import RunsList, header
@@ -61,6 +61,15 @@ class RunsScreen(Screen[None]):
     def __init__(self, *, store: str, now: Callable[[], int]) -> None:
         super().__init__()
         self._store, self._now = store, now
+        self._head, self._columns = Static(id="title"), Static(id="columns")
+        self._hint, self._glass = Static(id="empty"), Static(id="preview")
+        self._list = RunsList(now=now, id="runs")
+        self._box = Input(
+            id="filter",
+            placeholder="filter: words, status:failed, tag:demo, -word",
+            compact=True,
+            select_on_focus=False,
+        )
         self._all: Sequence[RunSummary] = ()
         self._more = False
         self._read = False
@@ -71,36 +80,33 @@ class RunsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay the screen out."""
-        yield Static(id="title")
-        yield Input(
-            id="filter",
-            placeholder="filter: words, status:failed, tag:demo, -word",
-            compact=True,
-            select_on_focus=False,
+        yield from (
+            self._head,
+            self._box,
+            self._columns,
+            self._list,
+            self._hint,
+            self._glass,
+            Footer(show_command_palette=False),
         )
-        yield Static(id="columns")
-        yield RunsList(now=self._now, id="runs")
-        yield Static(id="empty")
-        yield Static(id="preview")
-        yield Footer()
 
     def on_mount(self) -> None:
         """Show that nothing was read yet."""
         self._draw()
-        self.query_one(RunsList).focus()
+        self._list.focus()
 
     # Data in
 
     def show_runs(self, runs: Sequence[RunSummary], *, more: bool, exists: bool) -> None:
         """Show *runs*; *more* says older ones were left out, not *exists* that there is no store yet."""
         self._all, self._more, self._read = runs, more, True
-        self.query_one("#empty", Static).update(_empty(self._store, exists=exists))
+        self._hint.update(_empty(self._store, exists=exists))
         self.set_class(not runs, "-empty")
         self._select()
 
     def show_glance(self, run: Run) -> None:
         """Show a glance at *run* if the cursor is on it."""
-        at = self.query_one(RunsList).at_cursor
+        at = self._list.at_cursor
         if at is not None and at.run_id == run.run_id:
             self._glance = tell(run)
             self._draw_preview()
@@ -108,13 +114,13 @@ class RunsScreen(Screen[None]):
     def tick(self) -> None:
         """Let the clock go on where a run does."""
         if any(run.status is RunStatus.RUNNING for run in self._all):
-            self.query_one(RunsList).redraw()
+            self._list.redraw()
 
     # Drawing
 
     def _select(self) -> None:
         """Filter and sort again, with the cursor on the run it was on."""
-        runs = self.query_one(RunsList)
+        runs = self._list
         at = runs.at_cursor
         chosen = query.select(self._all, self._filter, query.ORDERS[self._order], reverse=self._reverse)
         place = 0
@@ -127,13 +133,12 @@ class RunsScreen(Screen[None]):
             self._look_closer()
 
     def _draw(self) -> None:
-        runs = self.query_one(RunsList)
         width = self.size.width
         running = sum(run.status is RunStatus.RUNNING for run in self._all)
         known = [run.cost_usd for run in self._all if run.cost_usd is not None]
         total = f"newest {len(self._all):,} runs" if self._more else words.plural(len(self._all), "run")
         facts = [
-            f"{len(runs.runs):,} of {total}" if self._filter.terms else total,
+            f"{len(self._list.runs):,} of {total}" if self._filter.terms else total,
             f"● {running} running" if running else "",
             words.money(sum(known)) if known else "",
             "following" if self._following else "",
@@ -143,21 +148,21 @@ class RunsScreen(Screen[None]):
             Content.styled(" harness ▸ runs   ", "bold"), cut(self._store, max(8, width - len(right) - 20), "dim")
         )
         room = max(1, width - left.cell_length - len(right) - 1)
-        self.query_one("#title", Static).update(left + Content(" " * room) + plain(right))
+        self._head.update(left + Content(" " * room) + plain(right), layout=False)
         order = query.ORDERS[self._order]
         downwards = order.largest_first is not self._reverse
-        self.query_one("#columns", Static).update(header(width, order.name, downwards=downwards))
+        self._columns.update(header(width, order.name, downwards=downwards), layout=False)
         self._draw_preview()
 
     def _draw_preview(self) -> None:
-        at = self.query_one(RunsList).at_cursor
+        at = self._list.at_cursor
         shown = self._glance if self._glance and at and self._glance.run.run_id == at.run_id else None
         content = (
             preview(shown, max(10, self.size.width - 4))
             if shown
             else plain("…" if at else "no run fits the filter", "dim")
         )
-        self.query_one("#preview", Static).update(content)
+        self._glass.update(content, layout=False)
 
     # What happens
 
@@ -173,7 +178,7 @@ class RunsScreen(Screen[None]):
         self._draw()
 
     def _look_closer(self) -> None:
-        at = self.query_one(RunsList).at_cursor
+        at = self._list.at_cursor
         self.post_message(self.Glanced(at.run_id if at else None))
 
     def on_lines_opened(self) -> None:
@@ -187,30 +192,36 @@ class RunsScreen(Screen[None]):
 
     def on_input_submitted(self) -> None:
         """Go from the filter to the list."""
-        self.query_one(RunsList).focus()
+        self._list.focus()
 
     def on_key(self, event: events.Key) -> None:
         """Go from the filter down into the list."""
-        if event.key == "down" and self.query_one(Input).has_focus:
+        if event.key == "down" and self._box.has_focus:
             event.stop()
-            self.query_one(RunsList).focus()
+            self._list.focus()
 
     def action_open(self) -> None:
         """Open the run at the cursor."""
-        at = self.query_one(RunsList).at_cursor
+        at = self._list.at_cursor
         if at is not None:
             self.post_message(self.Chosen(at.run_id))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - the interface
+        """Offer the way out of the filter only inside it."""
+        return action != "leave_filter" or self.has_class("-filtering")
 
     def action_filter(self) -> None:
         """Show the filter and go there."""
         self.add_class("-filtering")
-        self.query_one(Input).focus()
+        self._box.focus()
+        self.refresh_bindings()
 
     def action_leave_filter(self) -> None:
         """Show all runs again."""
-        self.query_one(Input).clear()
+        self._box.clear()
         self.remove_class("-filtering")
-        self.query_one(RunsList).focus()
+        self._list.focus()
+        self.refresh_bindings()
 
     def action_sort(self) -> None:
         """Sort by the next column."""
@@ -226,14 +237,14 @@ class RunsScreen(Screen[None]):
         """Stay on the first row, or stop staying there."""
         self._following = not self._following
         if self._following:
-            self.query_one(RunsList).action_first()
+            self._list.action_first()
         self._draw()
 
     def action_copy(self) -> None:
         """Copy the id of the run at the cursor."""
-        at = self.query_one(RunsList).at_cursor
+        at = self._list.at_cursor
         if at is not None:
-            self.app.copy_to_clipboard(at.run_id)
+            self.app.copy_to_clipboard(copyable(at.run_id))
             self.notify(f"copied {plain(at.run_id).plain}", markup=False)
 
 

@@ -32,12 +32,12 @@ COLUMNS = (
     Column(title="name", width=0, right=False),
     Column(title="ending", width=19, right=False, wide_only=True),
     Column(title="turns", width=5, wide_only=True),
-    Column(title="messages", width=8),
+    Column(title="msgs", width=5),
     Column(title="tokens", width=6),
     Column(title="cost", width=8),
     Column(title="time", width=7),
     Column(title="findings", width=8),
-    Column(title="when", width=10),
+    Column(title="when", width=8),
 )
 
 
@@ -73,12 +73,12 @@ class RunsList(Lines):
             "run": fit(run.run_id, _ID, "bold"),
             "ending": fit((run.ending or "").replace("_", " "), 19, "dim"),
             "turns": fit(str(run.turns), 5, right=True),
-            "messages": fit(words.count(run.messages), 8, right=True),
+            "msgs": fit(words.count(run.messages), 5, right=True),
             "tokens": fit(words.count(words.total_tokens(run.input_tokens, run.output_tokens)), 6, right=True),
             "cost": fit(words.money(run.cost_usd), 8, right=True),
             "time": fit(self._time(run), 7, right=True),
             "findings": _findings(run),
-            "when": fit(words.ago(run.started_ns, self._now()), 10, "dim", right=True),
+            "when": fit(words.ago(run.started_ns, self._now()), 8, "dim", right=True),
         }
         line = [Content(" "), Content.styled(mark.glyph, mark.style)]
         for column, cell_width in layout(width):

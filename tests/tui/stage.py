@@ -273,7 +273,7 @@ def app_on(source: object, ref: str | None = None) -> HarnessApp:
 
 async def settle(pilot: Pilot) -> None:
     """Wait until all that was asked for is on screen."""
-    for _ in range(3):
+    for _ in range(2):
         await pilot.pause()
         await asyncio.to_thread(pilot.app.feed.settle)
     await pilot.pause()
@@ -281,7 +281,8 @@ async def settle(pilot: Pilot) -> None:
 
 async def press(pilot: Pilot, *keys: str) -> None:
     """Press keys, and wait until all that follows is on screen."""
-    await pilot.press(*keys)
+    if keys:
+        await pilot.press(*keys)
     await settle(pilot)
 
 
