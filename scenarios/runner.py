@@ -52,6 +52,7 @@ def rehearse(
     note = note or _note(what.cassette)
     run_id = os.urandom(8).hex()
     labels = tuple(dict.fromkeys(("scenario", *what.tags, *tags)))
+    stage.ready(what)
     begun = time.perf_counter()
     if what.program:
         went = stage.in_a_process(what, run_id=run_id, store=settings.store, replay=replay, tags=labels, note=note)

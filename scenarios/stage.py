@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import recording
-from harness.errors import Exit, HarnessError, UsageError
+from harness.errors import EnvironmentProblem, Exit, HarnessError, UsageError
 from harness.text import one_line
 
 from .replaying import CassetteMissError
@@ -40,11 +40,26 @@ class Performance:
     output: str = ""
 
 
+def ready(scenario: Scenario) -> None:
+    """Load what a performance needs, so that it is not counted as its time. Raises EnvironmentProblem if it is missing.
+
+    AutoGen's loggers keep the stdout they were loaded with: what they say is for nobody here.
+    """
+    if scenario.program:
+        if importlib.util.find_spec("autogen") is None:
+            raise EnvironmentProblem("classic AutoGen is not installed", hint="pip install 'autogen-harness[demo]'")
+        return
+    from harness.adapters import classic_build
+
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        classic_build.present()
+
+
 def here(scenario: Scenario, *, run_id: str, store: Path, replay: Replay | None, tags: Sequence[str]) -> Performance:
     """Perform in this process; without a *replay*, for real.
 
-    What was attached to this process before is taken off: it belongs to somebody else's run. Raises EnvironmentProblem or
-    UsageError if the scenario cannot begin.
+    What was attached before is taken off: it belongs to somebody else's run. Raises EnvironmentProblem or UsageError if
+    the scenario cannot begin.
     """
     recording.uninstrument()
     mode = "replay" if replay else "record"
@@ -114,7 +129,6 @@ def _perform(scenario: Scenario) -> None:
         return
     if scenario.factory is None:
         raise AssertionError(f"{scenario.path} has nothing to perform")
-    classic_build.present()
     function = resolve(scenario.factory, scenario.folder)
     made = function(scenario) if _takes_one(function) else function()
     if inspect.isawaitable(made):

@@ -39,7 +39,6 @@ def converse(agents: Sequence[Mapping[str, Json]], team: Mapping[str, Json], tas
     In a pair the other agent executes the tools of one; in a group the initiator does. Code runs on this machine, in
     a temporary folder where none is named.
     """
-    present()
     with ExitStack() as stack:
         built = {str(spec["name"]): _agent(spec, stack) for spec in agents}
         first = built[team["initiator"]]
@@ -70,7 +69,7 @@ def predicate(spec: Mapping[str, str]) -> Callable[[Mapping[str, Any]], bool]:
     return ends
 
 
-def _agent(spec: Mapping[str, Json], stack: ExitStack) -> Any:  # noqa: ANN401 - the framework's agent
+def _agent(spec: Mapping[str, Json], stack: ExitStack) -> Any:
     import autogen
 
     kind = spec.get("type") or spec.get("role") or ("assistant" if spec.get("llm_config") else "user_proxy")
@@ -83,7 +82,7 @@ def _agent(spec: Mapping[str, Json], stack: ExitStack) -> Any:  # noqa: ANN401 -
     return getattr(autogen, _WHAT[kind])(spec["name"], **options)
 
 
-def llm_config(spec: Json) -> Any:  # noqa: ANN401 - False or a dict
+def llm_config(spec: Json) -> Any:
     """Write a model's settings as every classic AutoGen takes them: the model in a ``config_list``."""
     if not spec:
         return False
@@ -105,7 +104,7 @@ def _executor(spec: Mapping[str, Json] | None, stack: ExitStack) -> Mapping[str,
     return {"executor": LocalCommandLineCodeExecutor(timeout=spec.get("timeout") or 60, work_dir=folder)}
 
 
-def _manager(agents: Sequence[Mapping[str, Json]], team: Mapping[str, Json], built: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _manager(agents: Sequence[Mapping[str, Json]], team: Mapping[str, Json], built: Mapping[str, Any]) -> Any:
     import autogen
 
     chosen = team.get("llm_config") or next((spec["llm_config"] for spec in agents if spec.get("llm_config")), None)
@@ -121,7 +120,7 @@ def _manager(agents: Sequence[Mapping[str, Json]], team: Mapping[str, Json], bui
     return autogen.GroupChatManager(groupchat=group, **options)
 
 
-def _register(function: Callable[..., Any], *, caller: Any, executor: Any) -> None:  # noqa: ANN401
+def _register(function: Callable[..., Any], *, caller: Any, executor: Any) -> None:
     from autogen import register_function
 
     about = (function.__doc__ or function.__name__).strip()

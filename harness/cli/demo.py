@@ -10,17 +10,19 @@ from pathlib import Path
 import click
 
 from harness.cli.common import emit_json, json_option, store_option
-from harness.cli.rehearsals import as_record, rehearse_all, tell
+from harness.cli.rehearsals import as_record, option, rehearse_all, tell
 from harness.errors import EnvironmentProblem, Exit
+from harness.text import printable
 
-_NEXT = """\
-What to try next:
-  harness show @1                 the newest of these conversations
-  harness check @1                what the checks find in it
-  harness tui                     browse all of them
-  harness explain T301            what a finding means, and what to do about it
-  harness trace your_app.py       record your own AutoGen program, unchanged
-"""
+_HEAD = "Real AutoGen agents, replayed models; nothing leaves this machine.\n\n"
+_NEXT = (
+    ("harness show @1", "the newest of these conversations"),
+    ("harness check @1", "what the checks find in it"),
+    ("harness tui", "browse all of them"),
+    ("harness explain T301", "what a finding means, and what to do about it"),
+    ("harness trace your_app.py", "record your own AutoGen program, unchanged"),
+)
+_STORELESS = ("harness explain", "harness trace")
 
 
 @click.command()
@@ -41,22 +43,24 @@ def command(*, verbose: bool, as_json: bool, store: Path | None) -> int:
     if not found:
         raise EnvironmentProblem(f"no scenarios are bundled in {str(folder)!r}", hint="Install autogen-harness again.")
     begun = time.perf_counter()
-    if not as_json:
-        click.echo("Real AutoGen agents, replayed models; nothing leaves this machine.\n")
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as workplace:
         os.chdir(workplace)  # Agents may leave files behind.
         try:
             verdicts = rehearse_all(
-                found, store=settings.store, record="none", tags=("demo",), show=not as_json, verbose=verbose
+                found, store=settings.store, show=not as_json, verbose=verbose, head=_HEAD, tags=("demo",)
             )
         finally:
             os.chdir(here)
     if as_json:
         emit_json([as_record(verdict) for verdict in verdicts])
     else:
-        tell(verdicts)
-        click.echo(f"  {time.perf_counter() - begun:.1f} s; the runs are in {settings.store}\n")
-        click.echo(_NEXT, nl=False)
+        tell(verdicts, store=store)
+        click.echo(f"  {time.perf_counter() - begun:.1f} s; the runs are in {printable(settings.store)}\n")
+        click.echo("What to try next:")
+        commands = [words if words.startswith(_STORELESS) else words + option(store) for words, _ in _NEXT]
+        width = max(map(len, commands))
+        for words, (_, why) in zip(commands, _NEXT, strict=True):
+            click.echo(f"  {words:<{width}}  {why}")
     failed = any(verdict.outcome != "passed" for verdict in verdicts)
     return int(plugins.sibling("scenarios.verdict").exit_code(verdicts)) if failed else Exit.CLEAN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,28 +24,28 @@ _NAME = 28
 _HEAD = f"  {'':1} {'scenario':<{_NAME}} {'messages':>8} {'calls':>5} {'tokens':>7} {'cost':>9} {'time':>7}  findings"
 
 
-def rehearse_all(  # noqa: PLR0913 - the options of two verbs
-    paths: Sequence[Path], *, store: Path | None, record: str, tags: Sequence[str], show: bool, verbose: bool
+def rehearse_all(
+    paths: Sequence[Path], *, store: Path | None, show: bool, verbose: bool, head: str = "", **options: object
 ) -> list[Any]:
-    """Rehearse the scenarios at *paths* one after another, and give their verdicts.
+    """Rehearse the scenarios at *paths* one after another, and give their verdicts; *options* go to the runner.
 
-    With *show* each gets a line on stdout as soon as it is known. What cannot be run is a verdict too, unless it is the
-    only one asked for: then its error is raised.
+    With *show* each gets a line on stdout as soon as it is known, below *head* and the names of the columns. What cannot
+    be read is a verdict too, unless it is the only one asked for: then its error is raised.
     """
     runner, scenarios = plugins.sibling("scenarios.runner"), plugins.sibling("scenarios.scenario")
-    verdicts = []
-    if show:
-        click.secho(_HEAD, dim=True)
+    verdicts: list[Any] = []
     for path in paths:
         try:
-            verdict = runner.rehearse(scenarios.load(path), store=store, record=record, tags=tags)
+            verdict = runner.rehearse(scenarios.load(path), store=store, **options)
         except UsageError as error:
             if len(paths) == 1:
                 raise
             verdict = _unrun(path, error)
-        verdicts.append(verdict)
+        if show and not verdicts:
+            click.echo(head + click.style(_HEAD, dim=True))
         if show:
             click.echo(row(verdict))
+        verdicts.append(verdict)
         if verbose and verdict.output:
             say(printable(verdict.output))
     return verdicts
@@ -87,8 +88,8 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def tell(verdicts: Sequence[Any]) -> None:
-    """Print every verdict that is not a pass in full, remarks, and the sum."""
+def tell(verdicts: Sequence[Any], *, store: Path | None) -> None:
+    """Print every verdict that is not a pass in full, remarks, and the sum. *store* is the one that was asked for."""
     for verdict in verdicts:
         lines = verdict.lines() if verdict.outcome != "passed" else verdict.remarks
         if not lines:
@@ -98,15 +99,21 @@ def tell(verdicts: Sequence[Any]) -> None:
         for line in lines:
             click.echo(f"    {printable(line)}")
         if verdict.run_id:
-            click.echo(f"    See it: harness show {verdict.run_id[:8]}")
+            click.echo(f"    See it: harness show {verdict.run_id[:8]}{option(store)}")
     click.echo()
     click.echo(f"  {_total(verdicts)}")
+
+
+def option(store: Path | None) -> str:
+    """Write the ``--store`` that a suggested command needs, or nothing."""
+    return f" --store {shlex.quote(printable(store))}" if store is not None else ""
 
 
 def _total(verdicts: Sequence[Any]) -> str:
     counts = {outcome: sum(verdict.outcome == outcome for verdict in verdicts) for outcome in _MARKS}
     recorded = sum(verdict.recorded for verdict in verdicts)
-    parts = [f"{count} {outcome}" for outcome, count in counts.items() if count]
+    words = {"error": "errors" if counts["error"] > 1 else "error"}
+    parts = [f"{count} {words.get(outcome, outcome)}" for outcome, count in counts.items() if count]
     return ", ".join(parts) + (f"; {recorded} recorded" if recorded else "")
 
 

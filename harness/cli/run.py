@@ -20,10 +20,13 @@ from harness.errors import NothingRanError
     show_default=True,
     help="Ask the real models and write the cassette: never, where it is missing, always.",
 )
+@click.option("--note", default="", metavar="TEXT", help="A line for the header of what is recorded.")
 @click.option("--verbose", "-v", is_flag=True, help="Show what the programs print, too.")
 @json_option
 @store_option
-def command(*, paths: tuple[Path, ...], record: str, verbose: bool, as_json: bool, store: Path | None) -> int:
+def command(  # noqa: PLR0913 - one parameter an option
+    *, paths: tuple[Path, ...], record: str, note: str, verbose: bool, as_json: bool, store: Path | None
+) -> int:
     """Rehearse the scenarios (*.scenario.yaml) in the files and folders PATH, by default all below the current one.
 
     Each replays its cassette to the real agents, with no key and no network, and is then held against what it expects.
@@ -35,11 +38,11 @@ def command(*, paths: tuple[Path, ...], record: str, verbose: bool, as_json: boo
     found = runner.find(paths or (Path(),))
     if not found:
         where = ", ".join(str(path) for path in paths) or "this folder"
-        hint = "A scenario is a file NAME.scenario.yaml; `harness demo` shows six, and docs/scenarios.md explains them."
+        hint = "A scenario is a file NAME.scenario.yaml; `harness demo` runs six of them."
         raise NothingRanError(f"no scenario in {where}", hint=hint)
-    verdicts = rehearse_all(found, store=store, record=record, tags=(), show=not as_json, verbose=verbose)
+    verdicts = rehearse_all(found, store=store, show=not as_json, verbose=verbose, record=record, note=note)
     if as_json:
         emit_json([as_record(verdict) for verdict in verdicts])
     else:
-        tell(verdicts)
+        tell(verdicts, store=store)
     return int(plugins.sibling("scenarios.verdict").exit_code(verdicts))
