@@ -10,15 +10,15 @@ written once and serves frameworks that wait and frameworks that await.
 
 Requests and replies are neutral JSON. By kind:
 
-=========  ==================================================================  ==========================================
-kind       request                                                             reply value
-=========  ==================================================================  ==========================================
-chat       model, messages: [message], tools: [definition], parameters: {…}    message, finish_reason, model, id?, usage
-tool       name, arguments: {…} or str, call_id?                               result: JSON
-code       blocks: [{language, code}]                                          exit_code, output
-human      prompt                                                              input
-selection  method, candidates: [name], last?                                   choice
-=========  ==================================================================  ==========================================
+=========  ================================================================  ==========================================
+kind       request                                                           reply value
+=========  ================================================================  ==========================================
+chat       model, messages: [message], tools: [definition], parameters: {…}  message, finish_reason, model, id?, usage
+tool       name, arguments: {…} or str, call_id?                             result: JSON
+code       blocks: [{language, code}]                                        exit_code, output
+human      prompt                                                            input
+selection  method, candidates: [name], last?                                 choice
+=========  ================================================================  ==========================================
 
 A *message* is an OpenTelemetry GenAI message: ``{"role", "parts": [{"type": "text", "content"} |
 {"type": "tool_call", "id"?, "name", "arguments"} | {"type": "tool_call_response", "id"?, "response"} | …], "name"?}``.

@@ -52,7 +52,7 @@ _DEEPEST = 100
 _INT64 = 1 << 63
 
 
-def _plain(value: object, depth: int) -> object:
+def _plain(value: object, depth: int) -> object:  # noqa: PLR0911 - one return a type
     if depth > _DEEPEST:
         return "(nested too deeply)"
     if isinstance(value, str):

@@ -96,9 +96,9 @@ def _numbers(table: Mapping[str, Any], key: str) -> Mapping[str, float]:
 
 
 def _price(model: str, value: object) -> tuple[float, float]:
-    try:
-        given, taken = value  # type: ignore[misc]
-        return float(given), float(taken)
-    except (TypeError, ValueError):
-        msg = f"[tool.harness.prices] {model!r} must be [input, output] in US dollars per million tokens, not {value!r}"
-        raise UsageError(msg) from None
+    if isinstance(value, list) and len(value) == len(("input", "output")):
+        given, taken = value
+        if isinstance(given, (int, float)) and isinstance(taken, (int, float)):
+            return float(given), float(taken)
+    msg = f"[tool.harness.prices] {model!r} must be [input, output] in US dollars per million tokens, not {value!r}"
+    raise UsageError(msg)

@@ -1,4 +1,4 @@
-"""Say in OpenTelemetry's attribute names what a call asks and what its reply says. Contents that go by hash are not here."""
+"""Say in OpenTelemetry's attribute names what a call asks and what its reply says, contents that go by hash aside."""
 
 from __future__ import annotations
 

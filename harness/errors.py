@@ -44,7 +44,7 @@ class StoreError(HarnessError):
     code = Exit.ENVIRONMENT
 
 
-class EnvironmentProblem(HarnessError):
+class EnvironmentProblem(HarnessError):  # noqa: N818 - EnvironmentError is a name of Python's own
     """Something outside is missing: a framework, an extra, an endpoint (exit 3)."""
 
     code = Exit.ENVIRONMENT

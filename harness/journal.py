@@ -8,6 +8,7 @@ one ``os.write``, whole or not at all. The records are described in ``docs/archi
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -113,7 +114,7 @@ class Journal:
             }
             line = encode(header).encode() + b"\n"
             if os.write(handle, line) != len(line):
-                raise OSError(28, "no space for a journal's header")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - cleaned up below as any other
             hidden.rename(self.folder / name)
         except BaseException:
             os.close(handle)

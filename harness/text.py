@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -78,6 +79,10 @@ def mark(kind: str, secret: str) -> str:
     return f"[secret:{kind}:{hashlib.blake2b(secret.encode(errors='replace'), digest_size=2).hexdigest()}]"
 
 
+def _marked(kind: str, match: re.Match[str]) -> str:
+    return mark(kind, match[0])
+
+
 def redactor(environment: Mapping[str, str] | None = None) -> Callable[[str], str]:
     """Make the function that takes secrets out of a text, plain or JSON.
 
@@ -98,7 +103,7 @@ def redactor(environment: Mapping[str, str] | None = None) -> Callable[[str], st
                 text = text.replace(value, replacement)
         for kind, literal, pattern in _PATTERNS:
             if literal in text:
-                text = pattern.sub(lambda match, kind=kind: mark(kind, match[0]), text)
+                text = pattern.sub(functools.partial(_marked, kind), text)
         return text
 
     return redact

@@ -70,7 +70,7 @@ class Classic:
     # Conversations ------------------------------------------------------------------------------------------------
 
     def _initiate_chat(self, original: Function) -> Function:
-        def initiate_chat(agent: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        def initiate_chat(agent: Any, *args: Any, **kwargs: Any) -> Any:
             if quiet(agent):
                 return original(agent, *args, **kwargs)
             with self._conversation(original, agent, args, kwargs):
@@ -79,7 +79,7 @@ class Classic:
         return initiate_chat
 
     def _a_initiate_chat(self, original: Function) -> Function:
-        async def a_initiate_chat(agent: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        async def a_initiate_chat(agent: Any, *args: Any, **kwargs: Any) -> Any:
             if quiet(agent):
                 return await original(agent, *args, **kwargs)
             with self._conversation(original, agent, args, kwargs):
@@ -88,7 +88,7 @@ class Classic:
         return a_initiate_chat
 
     def _send(self, original: Function) -> Function:
-        def send(agent: Any, message: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        def send(agent: Any, message: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:
             if current() is not None:
                 return original(agent, message, recipient, *args, **kwargs)
             with self._talk(agent, recipient, None):
@@ -97,7 +97,7 @@ class Classic:
         return send
 
     def _a_send(self, original: Function) -> Function:
-        async def a_send(agent: Any, message: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        async def a_send(agent: Any, message: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:
             if current() is not None:
                 return await original(agent, message, recipient, *args, **kwargs)
             with self._talk(agent, recipient, None):
@@ -112,7 +112,7 @@ class Classic:
         return self._talk(agent, given.get("recipient"), given.get("max_turns"))
 
     @contextlib.contextmanager
-    def _talk(self, agent: Any, recipient: Any, max_turns: object) -> Iterator[None]:  # noqa: ANN401
+    def _talk(self, agent: Any, recipient: Any, max_turns: object) -> Iterator[None]:
         group = recipient.groupchat if isinstance(recipient, self._manager) else None
         subject = f"{name_of(agent)} → {name_of(recipient)}"
         attributes = self._described(agent, recipient, group) or {}
@@ -128,7 +128,7 @@ class Classic:
                 self._end_conversation(scope, None)
 
     @safely
-    def _described(self, agent: object, recipient: object, group: Any) -> dict[str, Any]:  # noqa: ANN401
+    def _described(self, agent: object, recipient: object, group: Any) -> dict[str, Any]:
         members = [agent, recipient, *(group.agents if group else ())]
         return {
             semconv.HARNESS_CONVERSATION_PATTERN: "group" if group else "two_agent",
@@ -159,21 +159,21 @@ class Classic:
             scope.parent.notes["inner_ending"] = ending
 
     def _initiate_chats(self, original: Function) -> Function:
-        def initiate_chats(chat_queue: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        def initiate_chats(chat_queue: Any, *args: Any, **kwargs: Any) -> Any:
             with self._sequence(chat_queue):
                 return original(chat_queue, *args, **kwargs)
 
         return initiate_chats
 
     def _a_initiate_chats(self, original: Function) -> Function:
-        async def a_initiate_chats(chat_queue: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        async def a_initiate_chats(chat_queue: Any, *args: Any, **kwargs: Any) -> Any:
             with self._sequence(chat_queue):
                 return await original(chat_queue, *args, **kwargs)
 
         return a_initiate_chats
 
     @contextlib.contextmanager
-    def _sequence(self, queue: Any) -> Iterator[None]:  # noqa: ANN401
+    def _sequence(self, queue: Any) -> Iterator[None]:
         count = len(queue) if isinstance(queue, (list, tuple)) else 0
         attributes = {semconv.HARNESS_CONVERSATION_PATTERN: "sequential"}
         with self.trace.operation(Operation.CONVERSATION, f"{count} chats", attributes) as scope:
@@ -187,7 +187,7 @@ class Classic:
     # Turns --------------------------------------------------------------------------------------------------------
 
     def _generate_reply(self, original: Function) -> Function:
-        def generate_reply(agent: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        def generate_reply(agent: Any, *args: Any, **kwargs: Any) -> Any:
             with self._turn(original, agent, args, kwargs) as scope:
                 reply = original(agent, *args, **kwargs)
                 self._took_turn(scope, agent, reply)
@@ -196,7 +196,7 @@ class Classic:
         return generate_reply
 
     def _a_generate_reply(self, original: Function) -> Function:
-        async def a_generate_reply(agent: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        async def a_generate_reply(agent: Any, *args: Any, **kwargs: Any) -> Any:
             with self._turn(original, agent, args, kwargs) as scope:
                 reply = await original(agent, *args, **kwargs)
                 self._took_turn(scope, agent, reply)
@@ -210,7 +210,7 @@ class Classic:
         original: Function,
         agent: Any,
         args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],  # noqa: ANN401
+        kwargs: Mapping[str, Any],
     ) -> Iterator[Scope | None]:
         calls.prepare(self, agent)
         if quiet(agent):
@@ -226,7 +226,7 @@ class Classic:
                 yield scope
 
     @contextlib.contextmanager
-    def _group(self, manager: Any) -> Iterator[Scope | None]:  # noqa: ANN401
+    def _group(self, manager: Any) -> Iterator[Scope | None]:
         """Hold a group's rounds: in the conversation that addressed its manager, else in one of their own."""
         scope = current()
         if scope is not None and scope.notes.get("recipient") is manager:
@@ -243,19 +243,19 @@ class Classic:
             yield inner
 
     @safely
-    def _took_turn(self, scope: Scope | None, agent: Any, reply: object) -> None:  # noqa: ANN401
+    def _took_turn(self, scope: Scope | None, agent: Any, reply: object) -> None:
         if scope is None or scope.operation is not Operation.TURN or reply is not None:
             return
         if scope.parent is not None:
             scope.parent.notes["silent_turn"] = turn_ending(name_of(agent), scope.notes)
 
-    def _watch_predicate(self, agent: Any, predicate: Any) -> Any:  # noqa: ANN401
+    def _watch_predicate(self, agent: Any, predicate: Any) -> Any:
         """Note whose termination predicate matched. It is called once, by the framework, as ever."""
         scope = current()
         if scope is None or not callable(predicate):
             return predicate
 
-        def is_termination_msg(message: Any) -> Any:  # noqa: ANN401
+        def is_termination_msg(message: Any) -> Any:
             matched = predicate(message)
             if matched:
                 scope.notes["matched"] = name_of(agent)
@@ -266,7 +266,7 @@ class Classic:
     # Messages -----------------------------------------------------------------------------------------------------
 
     def _received(self, original: Function) -> Function:
-        def _process_received_message(agent: Any, message: Any, sender: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        def _process_received_message(agent: Any, message: Any, sender: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(agent, message, sender, *args, **kwargs)
             if not quiet(agent) and not quiet(sender):
                 self._spoken(agent, message, sender)
@@ -275,7 +275,7 @@ class Classic:
         return _process_received_message
 
     @safely
-    def _spoken(self, recipient: Any, message: Any, sender: Any) -> None:  # noqa: ANN401
+    def _spoken(self, recipient: Any, message: Any, sender: Any) -> None:
         scope = current()
         conversation = scope.up(Operation.CONVERSATION) if scope else None
         notes = conversation.notes if conversation else {}
@@ -297,7 +297,7 @@ class Classic:
         if in_group:
             notes["pending"] = {"scope": said, "message": message, "recipients": []}
 
-    def _body(self, message: Any, sender: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    def _body(self, message: Any, sender: Any) -> Mapping[str, Any]:
         body = self.messages.of(message)
         if isinstance(message, dict) and "role" in message:
             return body
@@ -323,7 +323,7 @@ _INTERNAL = frozenset({"checking_agent", "speaker_selection_agent"})
 
 
 def quiet(agent: object) -> bool:
-    """Say whether *agent* belongs to the framework's own chat that picks a speaker: its model calls are seen, its talk is not."""
+    """Say whether *agent* belongs to the framework's own chat that picks a speaker: its talk is not recorded."""
     scope = current()
     return scope is not None and scope.operation is Operation.SELECTION and name_of(agent) in _INTERNAL
 
@@ -360,8 +360,8 @@ def bound(
         return {}
 
 
-def before(agent: Any, sender: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Note, before a turn, what decides whether the agent may reply. Reads only; the defaults are not brought to life."""
+def before(agent: Any, sender: Any) -> dict[str, Any]:
+    """Note, before a turn, what decides whether the agent may reply. Reads only: no default springs to life."""
     counters = getattr(agent, "_consecutive_auto_reply_counter", None) or {}
     limits = getattr(agent, "_max_consecutive_auto_reply_dict", None) or {}
     with contextlib.suppress(TypeError):

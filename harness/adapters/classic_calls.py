@@ -1,4 +1,4 @@
-"""The calls of classic AutoGen: where it asks a model, a tool, an executor, a human, or lets somebody pick the speaker."""
+"""The calls of classic AutoGen: where it asks a model, a tool, an executor or a human, or has a speaker picked."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _asking_tool: ContextVar[Asking | None] = ContextVar("harness_asking_tool", defa
 
 
 def attach(adapter: Classic, agent: type, group: type, wrapper: type) -> None:
-    """Hook the five kinds of call onto the framework's agent, group chat and model wrapper classes."""
+    """Put hooks for the five kinds of call onto the framework's agent, group chat and model wrapper classes."""
     wrap = adapter.patches.wrap
     wrap(wrapper, "create", lambda original: _create(adapter, original))
     wrap(wrapper, "_register_default_client", lambda original: _register_client(adapter, original))
@@ -59,8 +59,8 @@ def attach(adapter: Classic, agent: type, group: type, wrapper: type) -> None:
 
 
 @safely
-def prepare(adapter: Classic, agent: Any) -> None:  # noqa: ANN401
-    """Hook what an agent brings along: an executor of any class, a human input method of its own."""
+def prepare(adapter: Classic, agent: Any) -> None:
+    """Put hooks onto what an agent brings along: an executor of any class, a human input method of its own."""
     executor = getattr(agent, "_code_executor", None)
     wrap_all = adapter.patches.wrap_all
     if executor is not None:
@@ -78,7 +78,7 @@ def _through(
     run: Callable[[], Any],
     read: Callable[[Any], Value],
     rebuild: Callable[[Value], Any],
-) -> Any:  # noqa: ANN401
+) -> Any:
     """Ask through the seam: *run* is the real thing, *read* its result as a neutral value, *rebuild* the way back."""
     call = safely(asked)()
     if call is None:
@@ -100,7 +100,7 @@ async def _a_through(
     run: Callable[[], Awaitable[Any]],
     read: Callable[[Any], Value],
     rebuild: Callable[[Value], Any],
-) -> Any:  # noqa: ANN401
+) -> Any:
     """Ask through the seam and await it."""
     call = safely(asked)()
     if call is None:
@@ -122,7 +122,7 @@ def _failed(error: BaseException) -> Reply:
     return Reply(error=error, value={"choice": None} if nobody else None)
 
 
-def _outcome(reply: Reply, rebuild: Callable[[Value], Any]) -> Any:  # noqa: ANN401
+def _outcome(reply: Reply, rebuild: Callable[[Value], Any]) -> Any:
     if isinstance(reply.error, RecordedError):
         raise native_error(reply.error)
     if reply.error is not None:
@@ -132,7 +132,7 @@ def _outcome(reply: Reply, rebuild: Callable[[Value], Any]) -> Any:  # noqa: ANN
     return rebuild(reply.value)
 
 
-def _call(operation: Operation, agent: Any, request: Value, attributes: Value | None = None) -> Call:  # noqa: ANN401
+def _call(operation: Operation, agent: Any, request: Value, attributes: Value | None = None) -> Call:
     """Make the call, in the conversation that is going on; without an *agent*, it is the one whose turn it is."""
     turn = _up(Operation.TURN)
     conversation = _up(Operation.CONVERSATION)
@@ -188,7 +188,7 @@ def _built_in(known: type[Exception], error: RecordedError) -> Exception:
 
 
 def _create(adapter: Classic, original: Function) -> Function:
-    def create(wrapper: Any, **config: Any) -> Any:  # noqa: ANN401
+    def create(wrapper: Any, **config: Any) -> Any:
         for client in getattr(wrapper, "_clients", ()):
             adapter.patches.wrap_all(type(client), "create", lambda method: _ask_model(adapter, method))
         asking = Asking(config.get("agent"), config)
@@ -205,7 +205,7 @@ def _create(adapter: Classic, original: Function) -> Function:
 
 
 @safely
-def _from_cache(adapter: Classic, asking: Asking, response: Any) -> None:  # noqa: ANN401
+def _from_cache(adapter: Classic, asking: Asking, response: Any) -> None:
     """Report a reply that the framework's own cache gave: no client was asked."""
     if not getattr(response, "choices", None):
         return
@@ -217,7 +217,7 @@ def _from_cache(adapter: Classic, asking: Asking, response: Any) -> None:  # noq
 
 
 def _ask_model(adapter: Classic, original: Function) -> Function:
-    def create(client: Any, params: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def create(client: Any, params: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         asking = _asking_model.get()
         if asking is None or _within(Operation.CHAT):
             return original(client, params, *args, **kwargs)
@@ -233,7 +233,7 @@ def _ask_model(adapter: Classic, original: Function) -> Function:
     return create
 
 
-def completion(value: Value) -> Any:  # noqa: ANN401 - a ChatCompletion; its module is imported late
+def completion(value: Value) -> Any:
     """Rebuild the OpenAI client's response object from a neutral reply."""
     from openai.types.chat import ChatCompletion
 
@@ -247,7 +247,7 @@ _NO_KEY = "sk-" + "replayed-without-a-key-".ljust(48, "0")
 def _register_client(adapter: Classic, original: Function) -> Function:
     """Let a program without a key be replayed: the client insists on one when it is built, and is never asked."""
 
-    def _register_default_client(wrapper: Any, config: Value, openai_config: Value) -> Any:  # noqa: ANN401
+    def _register_default_client(wrapper: Any, config: Value, openai_config: Value) -> Any:
         keys = (config.get("api_key"), openai_config.get("api_key"), os.environ.get("OPENAI_API_KEY"))
         if adapter.recording.offline and not any(keys):
             openai_config = {**openai_config, "api_key": _NO_KEY}
@@ -260,7 +260,7 @@ def _register_client(adapter: Classic, original: Function) -> Function:
 def _separate_config(adapter: Classic, original: Function) -> Function:
     """Switch the framework's own response cache off while recording and replaying: it would answer instead."""
 
-    def _separate_create_config(wrapper: Any, config: Value) -> Any:  # noqa: ANN401
+    def _separate_create_config(wrapper: Any, config: Value) -> Any:
         create_config, extra = original(wrapper, config)
         if adapter.recording.uncached:
             extra = {**extra, "cache": None, "cache_seed": None}
@@ -273,7 +273,7 @@ def _separate_config(adapter: Classic, original: Function) -> Function:
 
 
 def _execute_function(adapter: Classic, original: Function) -> Function:
-    def execute_function(agent: Any, func_call: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def execute_function(agent: Any, func_call: Any, *args: Any, **kwargs: Any) -> Any:
         asking, token = _begin_tool(agent, func_call, args, kwargs)
         try:
             result = original(agent, func_call, *args, **kwargs)
@@ -286,7 +286,7 @@ def _execute_function(adapter: Classic, original: Function) -> Function:
 
 
 def _a_execute_function(adapter: Classic, original: Function) -> Function:
-    async def a_execute_function(agent: Any, func_call: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    async def a_execute_function(agent: Any, func_call: Any, *args: Any, **kwargs: Any) -> Any:
         asking, token = _begin_tool(agent, func_call, args, kwargs)
         try:
             result = await original(agent, func_call, *args, **kwargs)
@@ -300,7 +300,7 @@ def _a_execute_function(adapter: Classic, original: Function) -> Function:
 
 def _begin_tool(
     agent: object,
-    func_call: Any,  # noqa: ANN401
+    func_call: Any,
     args: tuple[Any, ...],
     kwargs: Value,
 ) -> tuple[Asking, Token[Asking | None]]:
@@ -317,7 +317,7 @@ def _begin_tool(
 
 
 @safely
-def _check_tool(adapter: Classic, asking: Asking, result: Any) -> None:  # noqa: ANN401
+def _check_tool(adapter: Classic, asking: Asking, result: Any) -> None:
     """Report a call that no function was run for."""
     if asking.done or not isinstance(result, tuple) or not result or result[0]:
         return
@@ -325,7 +325,7 @@ def _check_tool(adapter: Classic, asking: Asking, result: Any) -> None:  # noqa:
     adapter.trace.observed(_call(Operation.TOOL, asking.agent, asking.request), Reply(error=ToolNotRunError(str(said))))
 
 
-def _functions(adapter: Classic, agent: Any, functions: Any) -> Any:  # noqa: ANN401
+def _functions(adapter: Classic, agent: Any, functions: Any) -> Any:
     """Give an agent its function map; while it executes a call, with that one function passing the seam."""
     asking = _asking_tool.get()
     if asking is None or asking.done or asking.agent is not agent or not isinstance(functions, dict):
@@ -343,7 +343,7 @@ def _seamed(adapter: Classic, asking: Asking, function: Callable[..., Any]) -> C
 
     if inspect.iscoroutinefunction(function):
 
-        async def awaited(**arguments: Any) -> Any:  # noqa: ANN401
+        async def awaited(**arguments: Any) -> Any:
             asking.done = True
             token = otel.attach(here)
             try:
@@ -355,7 +355,7 @@ def _seamed(adapter: Classic, asking: Asking, function: Callable[..., Any]) -> C
 
         return awaited
 
-    def called(**arguments: Any) -> Any:  # noqa: ANN401
+    def called(**arguments: Any) -> Any:
         asking.done = True
         return _through(adapter, lambda: asked(arguments), lambda: function(**arguments), _result, _tool_result)
 
@@ -382,7 +382,7 @@ def _is_json(value: object) -> bool:
 
 
 def _execute_code(adapter: Classic, original: Function) -> Function:
-    def execute_code_blocks(executor: Any, code_blocks: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def execute_code_blocks(executor: Any, code_blocks: Any, *args: Any, **kwargs: Any) -> Any:
         if _within(Operation.CODE):
             return original(executor, code_blocks, *args, **kwargs)
 
@@ -402,14 +402,14 @@ def _execute_code(adapter: Classic, original: Function) -> Function:
     return execute_code_blocks
 
 
-def _code_result(value: Value) -> Any:  # noqa: ANN401 - the framework's own class, imported late
+def _code_result(value: Value) -> Any:
     from autogen.coding.base import CodeResult
 
     return CodeResult(exit_code=value.get("exit_code") or 0, output=value.get("output") or "")
 
 
 def _run_code(adapter: Classic, original: Function) -> Function:
-    def run_code(agent: Any, code: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def run_code(agent: Any, code: Any, *args: Any, **kwargs: Any) -> Any:
         def asked() -> Call:
             blocks = [{"language": kwargs.get("lang") or "python", "code": code}]
             named = {semconv.HARNESS_CODE_EXECUTOR: "docker" if kwargs.get("use_docker") else "local"}
@@ -430,7 +430,7 @@ def _run_code(adapter: Classic, original: Function) -> Function:
 
 
 def _human(adapter: Classic, original: Function) -> Function:
-    def get_human_input(agent: Any, prompt: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def get_human_input(agent: Any, prompt: Any, *args: Any, **kwargs: Any) -> Any:
         if _within(Operation.HUMAN):
             return original(agent, prompt, *args, **kwargs)
         answer = _through(
@@ -447,7 +447,7 @@ def _human(adapter: Classic, original: Function) -> Function:
 
 
 def _a_human(adapter: Classic, original: Function) -> Function:
-    async def a_get_human_input(agent: Any, prompt: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    async def a_get_human_input(agent: Any, prompt: Any, *args: Any, **kwargs: Any) -> Any:
         if _within(Operation.HUMAN):
             return await original(agent, prompt, *args, **kwargs)
         answer = await _a_through(
@@ -463,7 +463,7 @@ def _a_human(adapter: Classic, original: Function) -> Function:
     return a_get_human_input
 
 
-def _typed_again(agent: Any, value: Value) -> Json:  # noqa: ANN401
+def _typed_again(agent: Any, value: Value) -> Json:
     """Give what was typed when it was recorded; the agent keeps it, as it keeps what is typed live."""
     kept = getattr(agent, "_human_input", None)
     if isinstance(kept, list):
@@ -482,7 +482,7 @@ def _note_typed(answer: object) -> None:
 
 
 def _select(adapter: Classic, original: Function) -> Function:
-    def select_speaker(group: Any, last: Any, selector: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def select_speaker(group: Any, last: Any, selector: Any, *args: Any, **kwargs: Any) -> Any:
         adapter.heard()
         with _nobody():
             return _through(
@@ -497,7 +497,7 @@ def _select(adapter: Classic, original: Function) -> Function:
 
 
 def _a_select(adapter: Classic, original: Function) -> Function:
-    async def a_select_speaker(group: Any, last: Any, selector: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    async def a_select_speaker(group: Any, last: Any, selector: Any, *args: Any, **kwargs: Any) -> Any:
         adapter.heard()
         with _nobody():
             return await _a_through(
@@ -523,7 +523,7 @@ class _nobody:  # noqa: N801 - reads as a statement
             conversation.notes["no_speaker"] = str(error) or "no eligible speaker"
 
 
-def _selection(group: Any, last: Any, selector: Any) -> Call:  # noqa: ANN401
+def _selection(group: Any, last: Any, selector: Any) -> Call:
     method = getattr(group, "speaker_selection_method", None)
     request = {
         "method": method.lower() if isinstance(method, str) else "custom",

@@ -27,7 +27,7 @@ def turn_ending(agent: str, notes: Mapping[str, Any]) -> Ending:
     return Ending(kind=EndingKind.NO_REPLY, agent=agent)
 
 
-def conversation_ending(notes: Mapping[str, Any]) -> Ending:
+def conversation_ending(notes: Mapping[str, Any]) -> Ending:  # noqa: PLR0911 - one return a reason
     """Say why a conversation ended.
 
     *notes* of the conversation: ``matched`` and ``silent_turn`` (both since the last message), ``no_speaker``,

@@ -127,7 +127,7 @@ def _parameter(value: object) -> Json:
     return schema() if isinstance(value, type) and callable(schema) else value
 
 
-def reply(response: Any) -> dict[str, Json]:  # noqa: ANN401 - whatever a model client returns
+def reply(response: Any) -> dict[str, Json]:
     """Translate a model client's response: the first choice, its finish reason, and the tokens it reports."""
     choice = response.choices[0]
     message = choice.message

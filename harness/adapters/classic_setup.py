@@ -7,7 +7,7 @@ from typing import Any
 from harness.model import Json
 
 
-def describe(agent: Any) -> dict[str, Json]:  # noqa: ANN401 - any framework's agent
+def describe(agent: Any) -> dict[str, Json]:
     """Give the set-up of *agent* as JSON; what it does not have is left out."""
     config = getattr(agent, "llm_config", None)
     executor = getattr(agent, "_code_executor", None)
@@ -30,7 +30,7 @@ def describe(agent: Any) -> dict[str, Json]:  # noqa: ANN401 - any framework's a
     return {name: value for name, value in found.items() if value is not None}
 
 
-def models(config: Any) -> list[str]:  # noqa: ANN401 - a dict, an LLMConfig, False or None
+def models(config: Any) -> list[str]:
     """List the models of an ``llm_config``, in order of fallback."""
     if not config:
         return []

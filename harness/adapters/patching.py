@@ -16,7 +16,7 @@ class Patches:
         self._done: list[tuple[Any, str, Any, Any]] = []
         self._seen: set[tuple[int, str]] = set()
 
-    def wrap(self, owner: Any, name: str, make: Callable[[Function], Function]) -> None:  # noqa: ANN401 - class or module
+    def wrap(self, owner: Any, name: str, make: Callable[[Function], Function]) -> None:
         """Replace *owner*'s own function *name* by ``make(original)``, once. Nothing happens where it has none.
 
         The wrapper is a plain function with the original's name and attributes, so that copying, pickling and
@@ -34,10 +34,10 @@ class Patches:
                 self.wrap(owner, name, make)
 
     def watch(self, cls: type, name: str, see: Callable[[Any, Any], Any]) -> None:
-        """Let reads of the instance attribute *name* of *cls* give ``see(instance, value)``. Instances stay as they are."""
+        """Let reads of the instance attribute *name* of *cls* be ``see(instance, value)``; instances do not change."""
         self._put(cls, name, None, _Watched(name, see))
 
-    def _put(self, owner: Any, name: str, original: Any, replacement: Any) -> None:  # noqa: ANN401
+    def _put(self, owner: Any, name: str, original: Any, replacement: Any) -> None:
         self._seen.add((id(owner), name))
         setattr(owner, name, replacement)
         self._done.append((owner, name, original, replacement))
@@ -61,7 +61,7 @@ class _Watched:
         self._name = name
         self._see = see
 
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:  # noqa: ANN401
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
             raise AttributeError(self._name)
         try:
@@ -70,10 +70,10 @@ class _Watched:
             raise AttributeError(self._name) from None
         return self._see(instance, value)
 
-    def __set__(self, instance: Any, value: Any) -> None:  # noqa: ANN401
+    def __set__(self, instance: Any, value: Any) -> None:
         instance.__dict__[self._name] = value
 
-    def __delete__(self, instance: Any) -> None:  # noqa: ANN401
+    def __delete__(self, instance: Any) -> None:
         try:
             del instance.__dict__[self._name]
         except KeyError:

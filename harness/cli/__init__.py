@@ -51,7 +51,7 @@ class Verbs(click.Group):
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="harness")
 def harness() -> None:
-    """A flight recorder, a rehearsal stage and a judge for AutoGen agent runs.
+    """Record, rehearse and judge AutoGen agent runs.
 
     Start with `harness demo`, then `harness trace your_app.py` and `harness tui`.
     """
@@ -62,7 +62,7 @@ def main(args: list[str] | None = None) -> None:
     sys.exit(run(args))
 
 
-def run(args: list[str] | None = None) -> int:
+def run(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a way to end
     """Run the command line and return its exit code."""
     if sys.platform == "win32":
         click.echo("harness: Linux and macOS only; on Windows, run it inside WSL.", err=True)

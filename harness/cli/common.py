@@ -35,7 +35,8 @@ def existing_store(store: Path | None) -> Store:
 
     path = config.load(store=store).store
     if not path.is_dir():
-        raise StoreError(f"no store at {str(path)!r}", hint="Record a run first: `harness trace your_app.py` or `harness demo`.")
+        hint = "Record a run first: `harness trace your_app.py` or `harness demo`."
+        raise StoreError(f"no store at {str(path)!r}", hint=hint)
     return open_store(path)
 
 

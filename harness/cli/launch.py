@@ -1,4 +1,4 @@
-"""Run somebody's Python program in this process as Python itself would: its arguments, its ``__main__``, its exit code."""
+"""Run somebody's Python program in this process as Python would: its arguments, its ``__main__``, its exit code."""
 
 from __future__ import annotations
 

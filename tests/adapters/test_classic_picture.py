@@ -137,7 +137,7 @@ def test_a_speaker_picked_without_a_model_is_recorded_too(store: Path, method: s
 def test_a_group_in_which_nobody_may_speak_next_says_so(store: Path) -> None:
     with ScriptedServer(["Mine."]) as server, recording(store) as seen:
         one, two = assistant("one", server), assistant("two", server)
-        chat, manager = group(server, [one, two], max_round=9, speaker_selection_method=lambda _last, _chat: None)
+        _, manager = group(server, [one, two], max_round=9, speaker_selection_method=lambda _last, _chat: None)
         one.initiate_chat(manager, message="Start.")
     assert [(m.sender, m.text) for m in seen.run.messages] == [("one", "Start.")]
     kind, _, detail = seen.ending
@@ -208,11 +208,12 @@ async def test_an_async_chat_has_the_same_picture_though_the_model_is_asked_on_a
 
 
 async def test_conversations_that_run_at_once_never_mix(store: Path) -> None:
-    with ScriptedServer(lambda request: f"Echo {request['messages'][-1]['content']} TERMINATE") as server:
-        with recording(store) as seen:
-            await asyncio.gather(
-                *(proxy().a_initiate_chat(assistant("helper", server), message=f"n{n}") for n in range(5))
-            )
+    def echo(request: dict[str, Any]) -> str:
+        return f"Echo {request['messages'][-1]['content']} TERMINATE"
+
+    with ScriptedServer(echo) as server, recording(store) as seen:
+        chats = (proxy().a_initiate_chat(assistant("helper", server), message=f"n{n}") for n in range(5))
+        await asyncio.gather(*chats)
     assert len(seen.runs) == 5
     said = sorted([message.text for message in run.messages] for run in seen.runs)
     assert said == [[f"n{n}", f"Echo n{n} TERMINATE"] for n in range(5)]
@@ -334,9 +335,12 @@ def test_the_turn_limit_that_ended_a_chat_is_named(store: Path) -> None:
 def test_a_chat_that_a_model_error_ends_is_failed_with_its_cause_and_the_error_reaches_the_program(store: Path) -> None:
     import openai
 
-    with ScriptedServer([error(400, "too long")]) as server, recording(store) as seen:
-        with pytest.raises(openai.BadRequestError, match="too long"):
-            proxy().initiate_chat(assistant("helper", server), message="Go.")
+    with (
+        ScriptedServer([error(400, "too long")]) as server,
+        recording(store) as seen,
+        pytest.raises(openai.BadRequestError, match="too long"),
+    ):
+        proxy().initiate_chat(assistant("helper", server), message="Go.")
     (call,) = seen.spans(Operation.CHAT)
     assert call.status is Status.ERROR
     assert call.attributes[semconv.ERROR_TYPE] == "BadRequestError"

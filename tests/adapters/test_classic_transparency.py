@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import harness
-from harness.adapters.classic import Classic
 from harness.call import Call, Reply
 from harness.model import Operation
 from harness.trace import Trace, current
@@ -128,7 +127,7 @@ def test_the_programs_dice_roll_as_they_would(store: Path) -> None:
         one, two, user = assistant("one", server), assistant("two", server), proxy(default_auto_reply="Go on.")
         chat, manager = group(server, [user, one, two], max_round=6, speaker_selection_method="random")
         user.initiate_chat(manager, message="Start.")
-        return [[message["name"] for message in chat.messages], random.random()]
+        return [[message["name"] for message in chat.messages], random.random()]  # noqa: S311
 
     with ScriptedServer(lambda _: "Mine.") as server:
         bare = rolls(server)
