@@ -11,6 +11,7 @@ from harness.derive.closing import endings
 from harness.derive.exchanges import calls
 from harness.derive.forest import tree
 from harness.derive.history import Links, Parts, context
+from harness.derive.makers import made_by
 from harness.derive.spoken import messages
 from harness.derive.stream import events
 from harness.derive.totals import summary, usage
@@ -22,6 +23,7 @@ __all__ = [
     "context",
     "endings",
     "events",
+    "made_by",
     "messages",
     "run",
     "summary",

@@ -44,13 +44,18 @@ def tree(spans: Iterable[Span]) -> list[tuple[int, Span]]:
 
 def conversations(spans: Sequence[Span]) -> Mapping[str, str | None]:
     """Map each span's id to the conversation it belongs to: its nearest ancestor of that kind, or None."""
+    return enclosing(spans, Operation.CONVERSATION)
+
+
+def enclosing(spans: Sequence[Span], operation: Operation) -> Mapping[str, str | None]:
+    """Map each span's id to its nearest ancestor of *operation*, or None."""
     by_id = {span.span_id: span for span in spans}
     found: dict[str, str | None] = {}
     for span in spans:
         path: list[str] = []
         answer: str | None = None
         for ancestor in _ancestors(span, by_id):
-            if ancestor.operation is Operation.CONVERSATION:
+            if ancestor.operation is operation:
                 answer = ancestor.span_id
                 break
             if ancestor.span_id in found:

@@ -170,7 +170,7 @@ def _begun(con: Connection, living: list[str]) -> None:
 
 def _bounds(con: Connection, table: str) -> tuple[int, int] | None:
     """Give the least and greatest start in *table*: a span's start never changes, so that is where it can lie."""
-    row = con.execute(f"SELECT min(start_ns), max(start_ns) FROM working.{table}").fetchone()  # noqa: S608 - ours
+    row = con.execute(f"SELECT min(start_ns), max(start_ns) FROM working.{table}").fetchone()
     return None if row is None or row[0] is None else (row[0], row[1])
 
 
@@ -202,7 +202,9 @@ def _runs(con: Connection) -> None:
     # Hardly ever is anything superseded, and then history is read without looking.
     unless = "" if con.execute("FROM working.superseded").fetchone() is None else f"WHERE NOT {SUPERSEDED}"
     _views(con, unless)
-    row = con.execute("SELECT min(started_ns) FROM working.before").fetchone()
+    row = con.execute(
+        "SELECT least(min(started_ns), (SELECT min(start_ns) FROM working.fresh)) FROM working.before"
+    ).fetchone()
     since = row[0] if row and row[0] is not None else None
     spans = "working.fresh"
     if since is not None:

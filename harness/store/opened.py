@@ -75,7 +75,7 @@ class Store:
     def runs(self, limit: int = 50, offset: int = 0, *, tag: str | None = None) -> list[RunSummary]:
         """List runs, newest first; only those with *tag*, if one is given."""
         where, values = ("WHERE list_contains(tags, ?)", [tag]) if tag is not None else ("", [])
-        question = f"SELECT * FROM runs {where} ORDER BY started_ns DESC, run_id LIMIT ? OFFSET ?"  # noqa: S608 - ours
+        question = f"SELECT * FROM runs {where} ORDER BY started_ns DESC, run_id LIMIT ? OFFSET ?"
         with self._asking() as con:
             result = con.execute(question, [*values, limit, offset])
             columns = [str(column[0]) for column in result.description]
@@ -148,7 +148,7 @@ class Store:
                 return Answer(columns=columns, rows=result.fetchall())
             except duckdb.Error as error:
                 reason, _, rest = str(error).partition("\n")
-                hint = next((line.strip() for line in rest.splitlines() if line.startswith("Did you mean")), "")
+                hint = next((line.strip() for line in rest.splitlines() if line.startswith(("Did you mean", "Candidate"))), "")
                 raise UsageError(one_line(reason, _WIDEST), hint=hint) from error
 
     @contextmanager
@@ -180,7 +180,7 @@ def _find(con: Connection, ref: str) -> str:
         ("starts_with(run_id, ?)", ref),
         ("starts_with(source_id, ?)", ref),
     ):
-        question = f"SELECT run_id FROM runs WHERE {where} ORDER BY started_ns DESC LIMIT ?"  # noqa: S608 - ours
+        question = f"SELECT run_id FROM runs WHERE {where} ORDER BY started_ns DESC LIMIT ?"
         found = [str(row[0]) for row in con.execute(question, [value, _SHOWN + 1]).fetchall()] if ref else []
         if len(found) == 1:
             return found[0]
@@ -192,7 +192,7 @@ def _find(con: Connection, ref: str) -> str:
 
 def _newest(con: Connection, ref: str) -> str:
     number = ref[1:]
-    if not (number.isascii() and number.isdigit() and 1 <= int(number[:12]) and len(number) < 13):  # noqa: PLR2004
+    if not (number.isascii() and number.isdigit() and int(number[:12]) >= 1 and len(number) < 13):  # noqa: PLR2004
         raise UnknownRunError(f"{ref!r} is no run", hint="@1 is the newest run, @2 the one before.")
     question = "SELECT run_id FROM runs ORDER BY started_ns DESC, run_id LIMIT 1 OFFSET ?"
     row = con.execute(question, [int(number) - 1]).fetchone()

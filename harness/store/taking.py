@@ -58,7 +58,10 @@ def take(store: Path) -> Taken:
             with held(store, STORE_LOCK, exclusive=True, patience_s=_PATIENCE_S) as alone:
                 if not alone:
                     return total + Taken(busy=True)
-                total += _take_batch(store)
+                taken = _take_batch(store)
+                total += taken
+                if not taken.segments:
+                    break
     return total
 
 
@@ -71,7 +74,7 @@ def _take_batch(store: Path) -> Taken:
         taken = _commit(con, segments, batch, known) if batch else Taken()
     for name, over in segments.sealed.items():
         if over and (name in known or name in batch):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 (segments.folder / name).unlink()
     return taken
 

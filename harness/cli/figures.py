@@ -1,0 +1,104 @@
+"""Figures and marks as a person reads them in a terminal. What is unknown is ``–``, never 0."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+import click
+
+from harness.model import RunStatus, RunSummary, Severity
+
+UNKNOWN = "–"
+GLYPHS = {RunStatus.RUNNING: "●", RunStatus.FINISHED: "✔", RunStatus.FAILED: "✖", RunStatus.INTERRUPTED: "◌"}
+COLOURS = {
+    RunStatus.RUNNING: "cyan",
+    RunStatus.FINISHED: "green",
+    RunStatus.FAILED: "red",
+    RunStatus.INTERRUPTED: "yellow",
+}
+SEVERITY_GLYPHS = {Severity.NOTE: "·", Severity.WARNING: "▲", Severity.ERROR: "✖"}
+SEVERITY_COLOURS = {Severity.NOTE: "cyan", Severity.WARNING: "yellow", Severity.ERROR: "red"}
+_SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3600, 86_400
+_MONTH = 30 * _DAY
+_LEAST_SHOWN_USD = 0.00005
+
+
+def put(text: str = "") -> None:
+    """Print one line on stdout; its colours go nowhere but to a terminal that wants them."""
+    click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def count(number: int | None) -> str:
+    """Write a count with thousands apart."""
+    return UNKNOWN if number is None else f"{number:,}"
+
+
+def money(amount_usd: float | None) -> str:
+    """Write an amount of US dollars."""
+    if amount_usd is None:
+        return UNKNOWN
+    if 0 < amount_usd < _LEAST_SHOWN_USD:
+        return "<$0.0001"
+    return f"${amount_usd:,.4f}"
+
+
+def duration(length_ns: int | None) -> str:
+    """Write how long something took; a clock that ran backwards took no time."""
+    if length_ns is None:
+        return UNKNOWN
+    milliseconds = max(0, length_ns) / 1e6
+    if milliseconds < 999.5:  # noqa: PLR2004 - what rounds to a second is one
+        return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"  # noqa: PLR2004
+    seconds = milliseconds / 1000
+    if seconds < _MINUTE - 0.05:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    if minutes < _MINUTE:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // _MINUTE} h {minutes % _MINUTE:02d} min"
+
+
+def ago(at_ns: int, now_ns: int) -> str:
+    """Write how long ago something was; after a month, its date."""
+    seconds = (now_ns - at_ns) // 1_000_000_000
+    if seconds < _MINUTE:
+        return "just now"
+    for unit, length, until in (("min", _MINUTE, _HOUR), ("h", _HOUR, _DAY), ("d", _DAY, _MONTH)):
+        if seconds < until:
+            return f"{seconds // length} {unit} ago"
+    try:
+        return datetime.fromtimestamp(at_ns / 1e9, tz=timezone.utc).astimezone().strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):
+        return UNKNOWN
+
+
+def elapsed(run: RunSummary, now_ns: int) -> str:
+    """Write how long a run took, or has been going on."""
+    return duration((now_ns if run.ended_ns is None else run.ended_ns) - run.started_ns)
+
+
+def tokens(run: RunSummary) -> int | None:
+    """Add up the tokens in and out, as far as they are known."""
+    known = [number for number in (run.input_tokens, run.output_tokens) if number is not None]
+    return sum(known) if known else None
+
+
+def ending(run: RunSummary) -> str:
+    """Say in words how the run ended."""
+    if run.status is RunStatus.RUNNING:
+        return "running"
+    return (run.ending or run.status.value).replace("_", " ")
+
+
+def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
+    """Lay out *rows* in columns two spaces apart; the columns in *right* align right."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))] if rows else []
+    return [
+        "  ".join(
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
