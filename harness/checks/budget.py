@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import ClassVar
@@ -173,7 +174,8 @@ class CostBudget(_CallBudget):
 
     def show(self, amount: float) -> str:
         """Write *amount* US dollars, with the digits that tell small sums apart."""
-        return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"
+        digits = 2 if amount >= 1 or not amount else max(4, 2 - math.floor(math.log10(amount)))
+        return f"${amount:,.{digits}f}"
 
     def not_judged(self) -> str | None:
         """Admit that a sum with holes that is within the limit proves nothing."""

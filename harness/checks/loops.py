@@ -119,7 +119,8 @@ class RepeatedMessage(Check):
             yield from self._hear(event.message, event.seq)
         elif event.phase == "end" and event.span.operation is Operation.HUMAN and _typed(event):
             for talk in self._talks.values():
-                talk.newest, talk.reported = talk.count - 1, False
+                talk.newest, talk.reported = talk.count, False
+                talk.count += 1
         elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
             self._talks.pop(event.span.span_id, None)
 

@@ -28,10 +28,11 @@ _INDENT = " " * 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What is said of one run, and which checks could not say anything."""
+    """What is said of one run, what of it was said *earlier*, and which checks could not say anything."""
 
     run: Run
     findings: Sequence[Finding]
+    earlier: Sequence[Finding]
     not_judged: Mapping[str, str]
 
 
@@ -120,7 +121,7 @@ def _judge(run: Run, asked: check.Settings, chosen: Sequence[type[check.Check]])
     old = [finding for finding in run.findings if _subject(finding) not in judged and finding not in found]
     everything = sorted([*found, *old], key=lambda finding: (finding.seq is None, finding.seq or 0))
     shown = [finding for finding in everything if finding in found or _subject(finding) in codes]
-    return Judgement(run=run, findings=shown, not_judged=judge.not_judged()), everything
+    return Judgement(run=run, findings=shown, earlier=old, not_judged=judge.not_judged()), everything
 
 
 def _subject(finding: Finding) -> str:
@@ -152,13 +153,15 @@ def _tell(judgement: Judgement) -> None:
     run = judgement.run
     mark = "✖" if judgement.findings else "✔"
     name = click.style(one_line(run.summary.name, 60) or "–", bold=True)
-    click.echo(f"{mark} {name}  {one_line(run.run_id, 8).rstrip('…')}  {_amounts(run)}")
+    click.echo(f"{mark} {name}  {printable(run.run_id[:8])}  {_amounts(run)}")
     if not judgement.findings:
         click.echo("  nothing found")
     width = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST) - len(_INDENT)
     for finding in judgement.findings:
         severity = click.style(f"{finding.severity.value:<7}", fg=_COLOURS[finding.severity], bold=True)
-        click.echo(f"  {severity} {one_line(finding.code, 12)} {one_line(finding.name, 40)}{_place(run, finding)}")
+        when = "  (judged earlier)" if finding in judgement.earlier else ""
+        named = f"{one_line(finding.code, 12)} {one_line(finding.name, 40)}"
+        click.echo(f"  {severity} {named}{_place(run, finding)}{when}")
         for line in textwrap.wrap(printable(finding.text), max(width, 20)):
             click.echo(_INDENT + line)
     for code, reason in judgement.not_judged.items():

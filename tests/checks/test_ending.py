@@ -1,0 +1,122 @@
+"""T301 and T302: conversations that did not end because they were done."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.check import judge
+from harness.checks.ending import near_miss
+from harness.model import LIMITS, EndingKind, Operation, Status
+from tests.checks.talks import Talk, talk
+
+
+def endings(events):
+    return judge(events, select=["T"])
+
+
+@pytest.mark.parametrize("kind", sorted(LIMITS))
+def test_a_conversation_that_a_limit_ended_is_found(kind):
+    (finding,) = endings(talk(["ann: Hello.", "ben: Hi."], ending=kind.value, HARNESS_ENDING_DETAIL="10"))
+    assert finding.code == "T301"
+    assert finding.evidence["ending"] == kind.value
+    assert finding.evidence["limit"] == "10"
+    assert finding.evidence["near_miss"] is None
+    assert "=10 ended the conversation, not a termination message" in finding.text
+
+
+@pytest.mark.parametrize("kind", sorted(set(EndingKind) - LIMITS))
+def test_every_other_ending_is_none_of_this_checks_business(kind):
+    assert endings(talk(["ann: Hello.", "ben: Hi."], ending=kind.value)) == []
+
+
+def test_the_finding_names_whose_limit_it_was_and_points_at_the_last_message():
+    events = talk(
+        ["ann: Hello.", "ben: Hi."], ending="reply_limit", HARNESS_ENDING_AGENT="ben", HARNESS_ENDING_DETAIL="1"
+    )
+    (finding,) = endings(events)
+    assert finding.text.startswith("max_consecutive_auto_reply=1 of ben ended")
+    assert finding.span_id == [event.span.span_id for event in events if event.message][-1]
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("max_turns", "1"), ("reply_limit", "0")])
+def test_a_chat_of_one_question_and_its_answer_is_meant_so(kind, limit):
+    assert endings(talk(["ann: 2 + 2?", "ben: 4"], ending=kind, HARNESS_ENDING_DETAIL=limit)) == []
+
+
+def test_a_nested_conversation_is_judged_by_its_own_messages():
+    run = Talk()
+
+    def nested(me):
+        run.conversation("ann: Ask.", "cat: TERMINATE.", parent=me, ending="max_turns", HARNESS_ENDING_DETAIL="2")
+
+    run.conversation("ben: Hello.", nested, "ann: Answer.", ending="termination_message")
+    (finding,) = endings(run.events())
+    assert finding.evidence["near_miss"]["sender"] == "cat"
+
+
+def test_a_near_miss_is_told_with_the_messages_that_came_after():
+    said = ["ben: How much is 2 + 2?", "ann: The answer is 4. TERMINATE", "ben: Go on.", "ann: It is 4.", "ben: Go on."]
+    events = talk(said, ending="max_turns", HARNESS_ENDING_DETAIL="3")
+    (finding,) = endings(events)
+    assert finding.text.endswith("ann said TERMINATE inside the text 3 messages before")
+    assert finding.evidence["near_miss"] == {
+        "sender": "ann",
+        "why": "inside the text",
+        "text": "The answer is 4. TERMINATE",
+        "messages_after": 3,
+    }
+    assert finding.span_id == [event.span.span_id for event in events if event.message][1]
+
+
+def test_the_task_that_asks_for_the_word_is_no_near_miss():
+    said = ["ben: Solve it, then TERMINATE", "ann: Working on it."]
+    (finding,) = endings(talk(said, ending="max_turns"))
+    assert finding.evidence["near_miss"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("TERMINATE", "alone"),
+        ("TERMINATE.", "with something around it"),
+        ("**TERMINATE**", "with something around it"),
+        ("The answer is 4. TERMINATE", "inside the text"),
+        ("4\n\nTERMINATE", "inside the text"),
+        ("terminate", "in another case"),
+        ("The answer is 4.\nTerminate.", "in another case"),
+        ("TERMIN ATE", "misspelt"),
+        ("TER\x08MINATE", "misspelt"),
+        ("DETERMINATED", None),
+        ("We should terminate the contract.", None),
+        ("terminated", None),
+        ("Reply TERMINATE when you are done.", None),
+        ("If all is well, please say the word TERMINATE", None),
+        ("", None),
+    ],
+)
+def test_what_looks_like_a_termination_message(text, why):
+    assert near_miss(text) == why
+
+
+def test_a_program_that_died_is_found_where_it_was():
+    run = Talk()
+    run.conversation(
+        "ann: Hello.",
+        lambda me: run.span(Operation.CHAT, parent=me, status=Status.INTERRUPTED, end=False),
+        status=Status.INTERRUPTED,
+    )
+    (finding,) = endings(run.events())
+    assert finding.code == "T302"
+    assert finding.evidence["last_operation"] == "chat"
+    assert finding.evidence["open_spans"] == 2
+
+
+def test_a_conversation_that_still_goes_on_is_not_interrupted():
+    run = Talk()
+    run.conversation("ann: Hello.", status=Status.OPEN)
+    assert endings(run.events()) == []
+
+
+def test_events_without_messages_break_nothing():
+    (finding,) = endings(talk([], ending="max_rounds"))
+    assert finding.span_id

@@ -1,0 +1,191 @@
+"""L101: what is a loop, and what only looks like one."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.check import judge
+from harness.checks.loops import canonical_move, canonical_text
+from harness.model import Operation
+from tests.checks.talks import Talk, call, result, talk
+
+
+def loops(events):
+    return [finding for finding in judge(events, select=["L"]) if finding.code == "L101"]
+
+
+def test_one_agent_that_says_the_same_three_times_is_a_loop():
+    (finding,) = loops(talk(["ann: Go on.", "ann: Go on.", "ann: Go on."]))
+    assert finding.name == "repeated-message"
+    assert finding.text == "ann says 'Go on.' for the third time, and nothing new came of it"
+    assert finding.evidence["times"] == 3
+    assert finding.evidence["senders"] == ["ann"]
+
+
+def test_saying_it_twice_is_not_yet_a_loop():
+    assert loops(talk(["ann: Go on.", "ann: Go on."])) == []
+
+
+def test_two_agents_that_thank_each_other_without_end_are_one_loop_however_long():
+    (finding,) = loops(talk(["ann: Thanks!", "ben: Welcome!"] * 20))
+    assert finding.evidence["messages_in_a_round"] == 2
+    assert finding.evidence["senders"] == ["ann", "ben"]
+    assert "with ben" in finding.text or "with ann" in finding.text
+
+
+def test_a_round_of_five_agents_is_a_loop():
+    (finding,) = loops(talk([f"{name}: I agree." for name in "abcde"] * 4))
+    assert finding.evidence["messages_in_a_round"] == 5
+
+
+def test_the_finding_points_at_every_message_that_says_the_same():
+    events = talk(["ann: Thanks!", "ben: Welcome!"] * 3 + ["ann: Bye."])
+    (finding,) = loops(events)
+    spoken = {event.span.span_id: event for event in events if event.message}
+    assert len(finding.evidence["span_ids"]) == 3
+    assert {spoken[span_id].message.text for span_id in finding.evidence["span_ids"]} == {
+        spoken[finding.span_id].message.text
+    }
+    assert finding.evidence["seqs"] == [spoken[span_id].seq for span_id in finding.evidence["span_ids"]]
+    assert finding.seq == finding.evidence["seqs"][-1]
+
+
+def test_case_spaces_times_addresses_and_uuids_are_nothing_new():
+    said = [
+        "ann: Still  waiting at 2024-05-01T10:00:00Z for 123e4567-e89b-12d3-a456-426614174000",
+        "ann: still waiting at 2024-05-01 10:00:05.123 for 9b2e4567-e89b-12d3-a456-426614174abc",
+        "ann: STILL waiting\nat 2024-05-01T10:00:10+00:00 for 00000000-e89b-12d3-a456-426614174000",
+    ]
+    assert len(loops(talk(said))) == 1
+
+
+def test_another_number_is_something_new():
+    assert loops(talk([f"ann: {number} of 10 done" for number in range(10)])) == []
+
+
+def test_a_game_of_guesses_is_not_a_loop_though_one_side_repeats_itself():
+    said = [each for number in range(10) for each in (f"ann: Is it {number}?", "ben: Too low.")]
+    assert loops(talk(said)) == []
+
+
+def test_the_same_call_with_the_same_result_three_times_is_a_loop_whatever_the_ids_and_the_order_of_keys():
+    said = []
+    for number, arguments in enumerate(({"a": 1, "b": 2}, '{"b": 2, "a": 1}', '{"a":1,"b":2}')):
+        said += [("ann", [call("add", arguments, f"c{number}")]), ("tools", [result("no such tool", f"c{number}")])]
+    (finding,) = loops(talk([*said, "ann: I give up."]))
+    assert set(finding.evidence["senders"]) == {"ann", "tools"}
+
+
+def test_the_loop_of_a_tool_names_the_tool():
+    (finding,) = loops(talk([("ann", [call("add", {"a": 1})])] * 3))
+    assert finding.text.startswith("ann calls add for the third time")
+
+
+def test_polling_whose_result_changes_is_not_a_loop():
+    said = [
+        each
+        for number in range(6)
+        for each in (("ann", [call("status", {})]), ("tools", [result(f"{number * 10} percent")]))
+    ]
+    assert loops(talk(said)) == []
+
+
+def test_the_same_work_on_other_items_is_not_a_loop_even_if_every_result_is_the_same():
+    said = [
+        each
+        for number in range(6)
+        for each in (("ann", [call("delete", {"file": f"f{number}"})]), ("tools", [result("ok")]))
+    ]
+    assert loops(talk(said)) == []
+
+
+def test_items_named_by_uuids_are_other_items():
+    ids = [f"123e4567-e89b-12d3-a456-42661417400{number}" for number in range(6)]
+    said = [each for item in ids for each in (("ann", [call("delete", {"id": item})]), ("tools", [result("ok")]))]
+    assert loops(talk(said)) == []
+
+
+def test_the_same_failure_after_another_edit_is_not_a_loop():
+    said = [each for number in range(5) for each in (f"ann: x = {number}", "ben: exitcode: 1 (execution failed)")]
+    assert loops(talk(said)) == []
+
+
+def test_messages_without_content_are_a_loop_too():
+    (finding,) = loops(talk(["ann: ", "ben: "] * 3))
+    assert "says nothing" in finding.text
+
+
+def test_a_second_loop_after_something_new_is_found_too():
+    assert len(loops(talk([*["ann: One."] * 4, "ben: New.", *["ann: Two."] * 4]))) == 2
+
+
+def test_what_a_human_types_is_new_even_if_it_was_said_before():
+    run = Talk()
+
+    def human(me):
+        run.span(Operation.HUMAN, parent=me, HARNESS_HUMAN_INPUT="continue")
+
+    run.conversation(*[each for _ in range(6) for each in (human, "user: continue", "ann: Anything else?")])
+    assert loops(run.events()) == []
+
+
+def test_a_human_who_only_presses_enter_is_not_new():
+    run = Talk()
+
+    def human(me):
+        run.span(Operation.HUMAN, parent=me, HARNESS_HUMAN_INPUT="")
+
+    run.conversation(*[each for _ in range(3) for each in (human, "ann: Anything else?")])
+    assert len(loops(run.events())) == 1
+
+
+def test_the_same_conversation_held_three_times_is_not_a_loop():
+    run = Talk()
+    for _ in range(4):
+        run.conversation("ann: What is 2 + 2?", "ben: 4")
+    assert loops(run.events()) == []
+
+
+WORDS = st.text(alphabet=string.ascii_letters + string.digits + " \n\t-:.TZ+é", max_size=80)
+
+
+@given(WORDS)
+def test_making_a_text_canonical_twice_changes_nothing_more(text):
+    assert canonical_text(canonical_text(text)) == canonical_text(text)
+
+
+@given(st.lists(WORDS.filter(str.strip), min_size=1, max_size=30, unique_by=canonical_text))
+def test_a_conversation_in_which_everything_is_new_has_no_loop(texts):
+    assert loops(talk([("ann" if number % 2 else "ben", [text_part(text)]) for number, text in enumerate(texts)])) == []
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=6), st.integers(3, 5))
+def test_whatever_round_is_said_often_enough_is_found_once(round_, times):
+    said = [f"{name}: line {number}" for number, name in enumerate(round_)] * times
+    assert len(loops(talk(said))) == 1
+
+
+@given(st.dictionaries(st.text(max_size=4), st.integers(), max_size=4))
+def test_arguments_are_the_same_call_as_json_or_as_text_in_any_order(arguments):
+    import json
+
+    backwards = json.dumps(dict(reversed(arguments.items())))
+    moves = [
+        canonical_move(event.message)
+        for event in talk([("ann", [call("f", arguments)]), ("ann", [call("f", backwards)])])
+        if event.message
+    ]
+    assert moves[0] == moves[1]
+
+
+@pytest.mark.parametrize("parts", [None, "text", [None], [{"type": "image", "uri": "a"}], [{}]])
+def test_odd_messages_break_nothing(parts):
+    assert len(loops(talk([("ann", parts)] * 3))) == 1
+
+
+def text_part(text):
+    return {"type": "text", "content": text}
