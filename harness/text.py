@@ -89,13 +89,11 @@ def redactor(environment: Mapping[str, str] | None = None) -> Callable[[str], st
     It knows the values of secret-looking variables in *environment* (default: this process's, now) and
     the shapes of common keys. Literals are looked for first, so text without secrets costs little.
     """
-    known = []
+    known: list[tuple[str, str]] = []
     for value, name in secret_values(os.environ if environment is None else environment).items():
-        escaped = json.dumps(value)[1:-1]
-        kind = name.lower().replace("_", "-")
-        known.append((value, mark(kind, value)))
-        if escaped != value:
-            known.append((escaped, mark(kind, value)))
+        replacement = mark(name.lower().replace("_", "-"), value)
+        inside_json = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+        known += [(form, replacement) for form in dict.fromkeys((value, *inside_json))]
 
     def redact(text: str) -> str:
         for value, replacement in known:
