@@ -93,6 +93,7 @@ class Feed:
         self._closed = False
         self._watched: str | None = None
         self._previewed: str | None = None
+        self._show_again = False
         self._ref: str | None = None
         self._stamp: object = None
         self._seen: dict[str, RunSummary] = {}
@@ -112,13 +113,13 @@ class Feed:
     def watch(self, run_id: str | None) -> None:
         """Ask for the run *run_id* now and whenever it changes, until another or None is asked for."""
         with self._changed:
-            self._watched = run_id
+            self._watched, self._show_again = run_id, True
             self._ask()
 
     def preview(self, run_id: str | None) -> None:
         """Ask for the run *run_id*, as :meth:`watch` does, for the place beside it."""
         with self._changed:
-            self._previewed = run_id
+            self._previewed, self._show_again = run_id, True
             self._ask()
 
     def look(self) -> None:
@@ -153,7 +154,7 @@ class Feed:
                 self._changed.wait_for(lambda: self._closed or self._asked > self._answered, timeout=pause_s)
                 if self._closed:
                     return
-                afresh, asked = self._asked > self._answered, self._asked
+                asked, afresh, self._show_again = self._asked, self._show_again, False
                 wanted, ref = (self._watched, self._previewed), self._ref
                 self._ref = None
             began = time.monotonic()
