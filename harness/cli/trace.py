@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,13 @@ import click
 
 from harness.cli import launch
 from harness.cli.common import say, store_option
-from harness.errors import Exit, UsageError
+from harness.errors import Exit, UnknownRunError, UsageError
 from harness.text import one_line, printable
 
 if TYPE_CHECKING:
     from harness.model import Run
+
+_MOST_TOLD = 10
 
 
 @click.command(
@@ -83,34 +86,53 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 def _runs(store: Path, made: Sequence[str]) -> list[Run]:
-    """Take in what was recorded, and read the runs again."""
+    """Take in what was recorded, judge it, and read the runs again."""
+    from harness import check, config, derive
     from harness.store import open_store
 
     opened = open_store(store)
     opened.ingest()
-    return [opened.run(run_id) for run_id in made]
+    settings = config.load(store=store)
+    rules: dict[str, Any] = {"limits": settings.limits, "prices": settings.prices, "disabled": settings.disabled}
+    runs = []
+    for run_id in made:
+        try:
+            run = opened.run(run_id)
+        except UnknownRunError:  # a run that was begun and in which nothing happened
+            continue
+        findings = check.judge(derive.events(run), **rules)
+        opened.judge(run_id, findings)
+        runs.append(replace(run, findings=findings))
+    return runs
 
 
 def _tell(runs: Sequence[Run]) -> None:
+    from harness.cli.figures import SEVERITY_GLYPHS, count, ending, money, tokens
+
     if not runs:
         say("harness: no AutoGen conversation was seen. Does the program import autogen and start a chat?")
         return
-    for run in runs:
+    if len(runs) > _MOST_TOLD:
+        say(f"harness: {len(runs):,} runs were recorded; these are the last {_MOST_TOLD}")
+    for run in runs[-_MOST_TOLD:]:
         summary = run.summary
         facts = [
-            f"{summary.messages} messages",
-            f"{summary.model_calls} model calls",
-            *([f"{summary.tool_calls} tool calls"] if summary.tool_calls else []),
-            _tokens(summary.input_tokens, summary.output_tokens),
-            "cost unknown" if summary.cost_usd is None else f"${summary.cost_usd:.4f}",
-            f"ended: {(summary.ending or summary.status.value).replace('_', ' ')}",
+            _counted(summary.messages, "message"),
+            _counted(summary.model_calls, "model call"),
+            *([_counted(summary.tool_calls, "tool call")] if summary.tool_calls else []),
+            f"{count(tokens(summary))} tokens",
+            money(summary.cost_usd),
+            f"ended: {ending(summary)}",
         ]
-        say(f"harness: run {summary.run_id[:8]} {one_line(summary.name, 40)} · {' · '.join(facts)}")
-    say(f"  Next: `harness show {runs[-1].run_id[:8]}`, `harness check {runs[-1].run_id[:8]}` or `harness tui`.")
+        say(f"harness: run {summary.run_id} {one_line(summary.name, 40)} · {' · '.join(facts)}")
+        for finding in run.findings:
+            glyph = SEVERITY_GLYPHS[finding.severity]
+            say(f"  {glyph} {finding.code} {finding.name}: {one_line(finding.text, 100)}")
+    say(f"  Next: `harness show {runs[-1].run_id}` or `harness tui`.")
 
 
-def _tokens(given: int | None, taken: int | None) -> str:
-    return "tokens unknown" if given is None or taken is None else f"{given + taken:,} tokens"
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _record(path: Path, runs: Sequence[Run], *, code: int, note: str) -> None:
