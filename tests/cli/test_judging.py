@@ -1,0 +1,306 @@
+"""``harness check``, ``explain`` and ``doctor``, on runs that were really recorded."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import semconv
+from harness.call import Call, Reply, chain
+from harness.cli import run
+from harness.journal import Journal
+from harness.model import Operation
+from harness.store import open_store
+from harness.trace import Trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROJECT = '[project]\nname = "mine"\n'
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with nothing recorded, as the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HARNESS_STORE", raising=False)
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    return tmp_path
+
+
+def record(
+    project: Path, *said: str, name: str = "chat", ending: str = "max_turns", mode: str = "live", calls: int = 0
+):
+    """Record one run through the tracer, with *calls* model calls of 1,000 tokens at $0.001 each."""
+    journal = Journal(project / ".harness", program="test")
+    trace = Trace(journal, attributes={semconv.HARNESS_RUN_MODE: mode})
+    conversation = trace.open(Operation.CONVERSATION, name, {semconv.GEN_AI_WORKFLOW: name})
+    usage = {"input_tokens": 900, "output_tokens": 100}
+    ask = chain([trace], lambda _: Reply(value={"message": {"role": "assistant", "parts": []}, "usage": usage}))
+    for line in said:
+        sender, _, text = line.partition(": ")
+        trace.spoken(sender, ["all"], {"role": "assistant", "parts": [{"type": "text", "content": text}]})
+    for _ in range(calls):
+        request = {"model": "gpt-4o", "messages": [], "tools": [], "parameters": {}}
+        ask(Call(operation=Operation.CHAT, agent="ann", request=request))
+    trace.close(conversation, {semconv.HARNESS_ENDING: ending, semconv.HARNESS_ENDING_DETAIL: "3"})
+    journal.close()
+    return conversation.run.run_id
+
+
+def check(capsys: pytest.CaptureFixture[str], *args: str):
+    """Run ``harness check`` and give its exit code and its findings."""
+    code = run(["check", *args, "--format", "json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+LOOP = ["ann: Thanks!", "ben: Welcome!"] * 4
+
+
+def test_check_judges_the_newest_run_says_why_and_keeps_what_it_found(project, capsys):
+    record(project, "ann: Fine.", name="older", ending="termination_message")
+    newest = record(project, *LOOP, name="polite")
+    assert run(["check"]) == 1
+    out, err = capsys.readouterr()
+    assert "polite" in out
+    assert "older" not in out
+    assert "L101 repeated-message  at message 7 of 8" in out or "L101 repeated-message  at message 6 of 8" in out
+    assert "max_turns=3 ended the conversation" in out
+    assert "harness explain L101 T301" in err
+    assert [finding.code for finding in open_store().run(newest).findings] == ["L101", "T301"]
+    assert open_store().runs()[0].findings == 2
+
+
+def test_findings_as_json_have_the_public_shape(project, capsys):
+    run_id = record(project, *LOOP)
+    code, found = check(capsys, "@1")
+    assert code == 1
+    assert [set(each) for each in found] == [
+        {"code", "name", "severity", "run_id", "source_id", "seq", "span_id", "text", "evidence"}
+    ] * 2
+    assert {each["run_id"] for each in found} == {run_id}
+    assert found[0]["severity"] == "warning"
+    assert run(["check", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == found
+
+
+def test_a_clean_run_is_clean(project, capsys):
+    record(project, "ann: Fine.", ending="termination_message")
+    assert run(["check"]) == 0
+    assert "nothing found" in capsys.readouterr().out
+    assert check(capsys) == (0, [])
+
+
+def test_several_runs_are_judged_at_once_each_only_once(project, capsys):
+    one, two = record(project, *LOOP, name="one"), record(project, *LOOP, name="two")
+    code, found = check(capsys, "@1", "@2", two)
+    assert code == 1
+    assert [each["run_id"] for each in found] == [two, two, one, one]
+
+
+@pytest.mark.parametrize(("level", "code"), [("note", 1), ("warning", 1), ("error", 0)])
+def test_the_level_that_fails_can_be_chosen(project, capsys, level, code):
+    record(project, *LOOP)
+    assert check(capsys, "--fail-on", level)[0] == code
+
+
+def test_limits_of_the_command_line_go_before_those_of_the_project(project, capsys):
+    (project / "pyproject.toml").write_text(PROJECT + "[tool.harness.limits]\nmax_model_calls = 1\nmax_tokens = 3000\n")
+    record(project, "ann: Fine.", ending="termination_message", calls=3)
+    code, found = check(capsys)
+    assert (code, [each["code"] for each in found]) == (1, ["B203"])
+    code, found = check(capsys, "--max-model-calls", "3", "--max-tokens", "2500")
+    assert (code, [each["code"] for each in found]) == (1, ["B201"])
+    assert found[0]["evidence"]["by_agent"] == {"ann": 3000}
+
+
+def test_judging_by_some_checks_leaves_what_others_said(project, capsys):
+    run_id = record(project, *LOOP, calls=3)
+    check(capsys, "--max-model-calls", "2")
+    code, found = check(capsys, "--select", "T")
+    assert (code, [each["code"] for each in found]) == (1, ["T301"])
+    assert {finding.code for finding in open_store().run(run_id).findings} == {"L101", "T301", "B203"}
+
+
+def test_a_budget_judged_with_a_limit_of_that_time_stands_and_says_so_until_it_is_judged_again(project, capsys):
+    record(project, "ann: Fine.", ending="termination_message", calls=3)
+    assert check(capsys, "--max-model-calls", "2")[0] == 1
+    assert run(["check"]) == 1
+    assert "(judged earlier)" in capsys.readouterr().out
+    assert check(capsys, "--max-model-calls", "3") == (0, [])
+    assert check(capsys) == (0, [])
+
+
+def test_a_replay_says_that_its_times_were_not_judged(project, capsys):
+    record(project, "ann: Fine.", ending="termination_message", mode="replay")
+    assert run(["check", "--max-seconds", "0"]) == 0
+    assert "B205 not judged: a replay's times are not those of the run" in capsys.readouterr().err
+
+
+def test_a_disabled_check_stays_silent(project, capsys):
+    (project / "pyproject.toml").write_text(PROJECT + '[tool.harness]\ndisable = ["L"]\n')
+    record(project, *LOOP)
+    assert [each["code"] for each in check(capsys)[1]] == ["T301"]
+
+
+def test_hostile_text_reaches_the_terminal_made_visible(project, capsys):
+    record(project, *["ann: \x1b[2J\u202eevil"] * 3, name="\x1b]0;owned\x07")
+    assert run(["check"]) == 1
+    out = capsys.readouterr().out
+    assert not set("\x1b\x07\u202e") & set(out)
+    assert "␛]0;owned␇" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "line"),
+    [
+        (["check"], 3, "harness: no store at"),
+        (["check", "--select", "Q"], 2, "harness: no check answers to 'Q'"),
+        (["check", "--max-tokens", "-1"], 2, "harness: Invalid value"),
+        (["explain", "L999"], 2, "harness: no check is called 'L999'"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_what_to_do(project, capsys, args, code, line):
+    assert run(args) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, hint = err.strip().splitlines()
+    assert first.startswith(line)
+    assert hint.startswith("  ")
+
+
+def test_a_store_without_runs_has_nothing_to_judge(project, capsys):
+    Journal(project / ".harness", program="test").close()
+    assert run(["check"]) == 5
+    assert "no run to judge" in capsys.readouterr().err
+
+
+def test_an_unknown_run_is_a_mistake(project, capsys):
+    record(project, *LOOP)
+    assert run(["check", "nonesuch"]) == 2
+    assert "no run 'nonesuch'" in capsys.readouterr().err
+
+
+def test_a_limit_the_project_misspells_is_a_mistake(project, capsys):
+    (project / "pyproject.toml").write_text(PROJECT + "[tool.harness.limits]\nmax_cost = 1\n")
+    record(project, *LOOP)
+    assert run(["check"]) == 2
+    assert "Did you mean 'max_cost_usd'?" in capsys.readouterr().err
+
+
+def test_explain_says_what_why_and_how_to_mend_it(project, capsys):
+    assert run(["explain", "ended-by-limit"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("T301 ended-by-limit · warning · looks at content, end\n\nA limit ended the conversation")
+    assert "\n\nWhy: " in out
+    assert "\n\nFix: " in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_explain_lists_every_check_and_describes_it_as_data(project, capsys):
+    assert run(["explain"]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert run(["explain", "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert listed == [each["code"] for each in described]
+    assert {"B202", "L101", "T301", "X001"} <= set(listed)
+    assert all(each["why"] and each["fix"] and each["title"] for each in described)
+
+
+def doctor(capsys, *args):
+    code = run(["doctor", "--json", *args])
+    return code, {item["name"]: item for item in json.loads(capsys.readouterr().out)}
+
+
+def test_doctor_finds_what_is_installed_and_the_next_step_for_what_is_not(project, capsys):
+    pytest.importorskip("autogen", reason="the classic extra is not installed")
+    code, items = doctor(capsys)
+    assert code == 0
+    assert items["classic"]["state"] == "ok"
+    assert "openai" in items["classic"]["detail"]
+    assert items["store"]["state"] == "absent"
+    assert "harness demo" in items["store"]["next"]
+    assert str(project / ".harness") in items["store"]["detail"]
+    assert not (project / ".harness").exists()
+
+
+def test_doctor_reads_the_store(project, capsys):
+    record(project, *LOOP)
+    code, items = doctor(capsys)
+    assert items["store"]["state"] == "ok"
+    assert items["runs"]["detail"].startswith("1 run, 0 of them running")
+    assert code == (0 if "classic" in items else 3)
+
+
+def test_doctor_says_how_to_mend_a_store_that_others_can_read(project, capsys):
+    record(project, *LOOP)
+    (project / ".harness").chmod(0o755)
+    code, items = doctor(capsys)
+    assert code == 3
+    assert items["store"]["state"] == "problem"
+    assert items["store"]["next"].startswith("chmod 700")
+
+
+def test_doctor_says_how_to_mend_a_damaged_store(project, capsys):
+    record(project, *LOOP)
+    (project / ".harness" / "spans.duckdb").write_bytes(b"this is no database" * 1000)
+    code, items = doctor(capsys)
+    assert code == 3
+    assert items["runs"]["state"] == "problem"
+    assert items["runs"]["next"]
+
+
+def test_doctor_says_where_the_settings_are_wrong(project, capsys):
+    (project / "pyproject.toml").write_text("[tool.harness]\nlimits = 3\n")
+    code, items = doctor(capsys)
+    assert code == 3
+    assert "limits must be a table" in items["settings"]["detail"]
+
+
+def installed(monkeypatch, **versions):
+    from importlib import metadata
+
+    def version(name):
+        if name not in versions:
+            raise metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr("harness.cli.doctor.metadata.version", version)
+
+
+def test_doctor_without_a_framework_says_what_to_install(project, capsys, monkeypatch):
+    installed(monkeypatch, duckdb="1.5.3")
+    code, items = doctor(capsys)
+    assert code == 3
+    assert "pip install 'autogen-harness[classic]'" in items["frameworks"]["next"]
+    assert items["tui"]["state"] == "absent"
+    assert items["tui"]["next"] == "pip install 'autogen-harness[tui]'"
+
+
+@pytest.mark.parametrize(
+    ("versions", "state", "words"),
+    [
+        ({"pyautogen": "0.2.35", "openai": "1.66.2"}, "ok", "pyautogen 0.2.35 with openai 1.66.2"),
+        ({"autogen": "0.14.1", "openai": "3.51.0"}, "ok", "autogen 0.14.1"),
+        ({"pyautogen": "0.9"}, "problem", "without an OpenAI client"),
+        ({"pyautogen": "0.9", "ag2": "0.14.0", "openai": "2.54.0"}, "problem", "overwrite each other"),
+    ],
+)
+def test_doctor_knows_which_distribution_gives_the_classic_autogen(
+    project, capsys, monkeypatch, versions, state, words
+):
+    installed(monkeypatch, **versions)
+    _, items = doctor(capsys)
+    assert items["classic"]["state"] == state
+    assert words in items["classic"]["detail"]
+
+
+def test_doctor_does_not_promise_to_record_what_no_adapter_can(project, capsys, monkeypatch):
+    installed(monkeypatch, **{"pyautogen": "0.10.0", "autogen-agentchat": "0.7.5", "ag2": "1.2.1", "openai": "3.51.0"})
+    code, items = doctor(capsys)
+    assert code == 3
+    assert "classic" not in items
+    assert items["agentchat"]["state"] == items["ag2"]["state"] == "absent"
+    assert "cannot record it" in items["agentchat"]["detail"]
