@@ -10,6 +10,7 @@ _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _WEEKS, _YEAR = 14 * _DAY, 300 * _DAY
 _THOUSAND, _MILLION = 1_000, 1_000_000
 _CENT, _DOLLARS = 0.01, 10
+_TINY_MS, _SHORT_MS = 9.95, 100
 
 
 def duration(length_ns: int | None) -> str:
@@ -17,8 +18,9 @@ def duration(length_ns: int | None) -> str:
     if length_ns is None:
         return UNKNOWN
     seconds = max(0, length_ns) / SECOND
-    if seconds < 0.1:  # noqa: PLR2004
-        return f"{seconds * 1000:.0f} ms"
+    milliseconds = seconds * 1000
+    if milliseconds < _SHORT_MS:
+        return f"{milliseconds:.1f} ms" if 0 < milliseconds < _TINY_MS else f"{milliseconds:.0f} ms"
     if seconds < _MINUTE - 0.05:
         return f"{seconds:.1f} s"
     whole = round(seconds)

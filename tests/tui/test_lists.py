@@ -194,6 +194,9 @@ def test_orders_put_what_is_unknown_last_and_turn_round():
     ("said", "meant"),
     [
         (words.duration(None), "–"),
+        (words.duration(0), "0 ms"),
+        (words.duration(300_000), "0.3 ms"),
+        (words.duration(9_960_000), "10 ms"),
         (words.duration(12_000_000), "12 ms"),
         (words.duration(4_100_000_000), "4.1 s"),
         (words.duration(59_960_000_000), "1:00"),

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from harness.model import Run, RunStatus
+from harness.model import Ending, Run, RunStatus
 from harness.text import printable
 
 from .. import facts, keys, marks, parts, words
@@ -289,7 +289,7 @@ def title(story: Story, width: int, *, now_ns: int, following: bool) -> Content:
         words.duration(None if end_ns is None else end_ns - summary.started_ns),
         ("following" if following else "running")
         if running
-        else parts.farewell(ending)
+        else parts.farewell(Ending(kind=ending.kind))
         if ending
         else summary.status.value,
     )

@@ -70,7 +70,7 @@ class RunsList(Lines):
         run = self.runs[row]
         mark = marks.RUN[run.status]
         cells = {
-            "run": fit(run.run_id, _ID, "bold"),
+            "run": fit(run.run_id[:_ID], _ID, "bold"),
             "ending": fit((run.ending or "").replace("_", " "), 19, "dim"),
             "turns": fit(str(run.turns), 5, right=True),
             "msgs": fit(words.count(run.messages), 5, right=True),
