@@ -24,7 +24,8 @@ EVERY = 10
 LONGEST_ROUND = 6
 
 pytestmark = pytest.mark.skipif(
-    not (CONVERSATIONS.is_file() and LABELS.is_file()), reason="no real conversations: HARNESS_DATA names no such folder"
+    not (CONVERSATIONS.is_file() and LABELS.is_file()),
+    reason="no real conversations: HARNESS_DATA names no such folder",
 )
 
 
