@@ -19,7 +19,7 @@ from harness.errors import UsageError
 from harness.model import CALLS, Json, Operation
 from harness.text import redactor
 
-from .matching import settings
+from .matching import request_fields, settings
 
 if TYPE_CHECKING:
     from harness.model import CallRecord, Run, Span
@@ -196,8 +196,7 @@ def _request(kind: Operation, request: Mapping[str, Json]) -> dict[str, Json]:
             "tools": list(request.get("tools") or ()),
             "parameters": settings(request.get("parameters") or {}),
         }
-    # The id of a tool call is random, and the messages hold it already.
-    return {name: value for name, value in request.items() if value is not None and name != "call_id"}
+    return request_fields(kind, request)
 
 
 def _reply(kind: Operation, reply: Mapping[str, Json]) -> dict[str, Json]:

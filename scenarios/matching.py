@@ -105,6 +105,12 @@ TRANSPORT = frozenset(
 WHOLE = frozenset({"messages", "model", "tools"})
 """Parts of a request that are compared on their own, not as settings."""
 
+_COUNTED: Mapping[Operation, tuple[str, ...]] = {
+    Operation.TOOL: ("name", "arguments"),
+    Operation.CODE: ("blocks",),
+    Operation.HUMAN: ("prompt",),
+    Operation.SELECTION: ("method", "candidates"),
+}
 _OURS = "agentwall_"  # AgentWall's run id is random and travels in extra_body.
 _MARK = re.compile(r"\[secret:[^\]\s]{1,80}\]")
 _IDS = frozenset({"tool_call", "tool_call_response"})
@@ -142,9 +148,10 @@ def request_fields(kind: Operation, request: Mapping[str, Json]) -> dict[str, Js
         if request.get("tools"):
             fields["tools"] = request["tools"]
         return fields
+    fields = {name: request[name] for name in _COUNTED[kind] if request.get(name) is not None}
     if kind is Operation.TOOL:
-        return {"name": request.get("name"), "arguments": arguments(request.get("arguments"))}
-    return {name: value for name, value in request.items() if value is not None}
+        fields["arguments"] = arguments(request.get("arguments"))
+    return fields
 
 
 @dataclass(slots=True)

@@ -116,6 +116,10 @@ def _messages(expect: Expect, run: Run) -> Iterator[str]:
         yield f"expected {expect.messages} messages, but there were {run.summary.messages}"
 
 
+def _s(count: int) -> str:
+    return " was" if count == 1 else "s were"
+
+
 def decide(  # noqa: PLR0913 - all that is known of how it went
     scenario: Scenario,
     *,
@@ -137,8 +141,9 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
     if misses:
         outcome, code = FAILED, Exit.DIVERGED
         reasons.append(misses[0])
-        if len(misses) > 1:
-            reasons.append(f"after that, {len(misses) - 1} more requests were not in the cassette either")
+        more = len(misses) - 1
+        if more:
+            reasons.append(f"after that, {more} more request{_s(more)} not in the cassette either")
     else:
         if raised is not None and scenario.expect.ending != "error":
             reasons.append(raised)
@@ -154,7 +159,7 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
         reasons.append(f"nothing was asked of the cassette, which holds {account.unused} exchanges")
     remarks = []
     if account is not None and account.unused and outcome != INCONCLUSIVE and not misses:
-        remarks.append(f"{account.unused} recorded exchange{'s were' if account.unused > 1 else ' was'} not asked for")
+        remarks.append(f"{account.unused} recorded exchange{_s(account.unused)} not asked for")
     return Verdict(
         name=scenario.name,
         path=scenario.path,

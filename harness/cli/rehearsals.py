@@ -29,8 +29,8 @@ def rehearse_all(
 ) -> list[Any]:
     """Rehearse the scenarios at *paths* one after another, and give their verdicts; *options* go to the runner.
 
-    With *show* each gets a line on stdout as soon as it is known, below *head* and the names of the columns. What cannot
-    be read is a verdict too, unless it is the only one asked for: then its error is raised.
+    With *show* each gets a line on stdout as soon as it is known, below *head* and the columns' names. What cannot be
+    read is a verdict too, unless it is the only one asked for: then its error is raised.
     """
     runner, scenarios = plugins.sibling("scenarios.runner"), plugins.sibling("scenarios.scenario")
     verdicts: list[Any] = []
