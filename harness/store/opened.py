@@ -148,7 +148,9 @@ class Store:
                 return Answer(columns=columns, rows=result.fetchall())
             except duckdb.Error as error:
                 reason, _, rest = str(error).partition("\n")
-                hint = next((line.strip() for line in rest.splitlines() if line.startswith(("Did you mean", "Candidate"))), "")
+                hint = next(
+                    (line.strip() for line in rest.splitlines() if line.startswith(("Did you mean", "Candidate"))), ""
+                )
                 raise UsageError(one_line(reason, _WIDEST), hint=hint) from error
 
     @contextmanager

@@ -100,6 +100,9 @@ def attach(con: Connection, store: Path, *, read_only: bool) -> None:
     """
     path = store / DATABASE
     if not _exists(path):
+        if "?" in str(path) and not read_only:
+            msg = f"DuckDB takes the question mark in {str(path)!r} for that of an address"
+            raise StoreError(msg, hint="Name another folder with --store or HARNESS_STORE.")
         if read_only:
             con.execute("ATTACH ':memory:' AS stored")
             _create(con)

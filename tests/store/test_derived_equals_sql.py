@@ -72,7 +72,11 @@ judgements = st.lists(st.tuples(st.sampled_from(RUNS), st.lists(severities, max_
 
 
 @settings(
-    max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+    max_examples=25,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(drawn=spans(), judged=judgements, data=st.data())
 def test_totals_in_sql_equal_the_derived_ones_whatever_the_segmentation_and_arrival(
     drawn: list[Span], judged: list[tuple[str, list[Severity]]], data: st.DataObject
