@@ -62,8 +62,15 @@ def title(run: Run, now_ns: int, width: int) -> list[str]:
     ]
 
 
-def conversation(run: Run, width: int) -> Iterator[str]:
-    """Print what was said, in order, with findings at their message and every conversation's ending."""
+def conversation(run: Run, width: int) -> list[str]:
+    """Lay out what was said, in order, with findings at their message and every conversation's ending."""
+    lines = list(_conversation(run, width))
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _conversation(run: Run, width: int) -> Iterator[str]:
     made = derive.made_by(run)
     places = _places(run)
     talks = {span.span_id: span for span in run.spans if span.operation is Operation.CONVERSATION}
@@ -91,7 +98,7 @@ def conversation(run: Run, width: int) -> Iterator[str]:
 
 
 def forest(run: Run, width: int) -> Iterator[str]:
-    """Print the tree of spans: status, name, what is worth knowing, and how long each took."""
+    """Lay out the tree of spans: status, name, what is worth knowing, and how long each took."""
     rows = [(depth, span) for depth, span in derive.tree(run.spans)]
     calls = {call.span.span_id: call for call in run.calls}
     messages = {message.span_id: message for message in run.messages}
