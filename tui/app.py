@@ -140,9 +140,9 @@ class HarnessApp(App[HarnessError | None]):
         """Hand the run to the screens that show it."""
         for screen in self.screen_stack:
             if isinstance(screen, RunsScreen):
-                screen.show_glance(event.run)
-            elif isinstance(screen, RunScreen) and screen.run_id == event.run.run_id:
-                screen.show_run(event.run)
+                screen.show_glance(event.story)
+            elif isinstance(screen, RunScreen) and screen.run_id == event.story.run.run_id:
+                screen.show_run(event.story)
 
     def on_resolved(self, event: Resolved) -> None:
         """Open the run that was asked for on the command line."""

@@ -17,6 +17,8 @@ from textual.message import Message
 from harness.errors import HarnessError
 from harness.model import Run, RunStatus, RunSummary
 
+from .story import Story, tell
+
 FIRST_PAGE = 200
 PAGE = 5_000
 MOST_RUNS = 100_000
@@ -53,11 +55,11 @@ class RunsRead(Message):
 
 
 class RunRead(Message):
-    """One run, as it stands now."""
+    """One run, as it stands now, told already: that takes time too."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, story: Story) -> None:
         super().__init__()
-        self.run = run
+        self.story = story
 
 
 class Resolved(Message):
@@ -99,7 +101,7 @@ class Feed:
         self._seen: dict[str, RunSummary] = {}
         self._listed: list[RunSummary] = []
         self._told_missing = False
-        self._kept: dict[str, tuple[RunSummary | None, object, Run]] = {}
+        self._kept: dict[str, tuple[RunSummary | None, object, Story]] = {}
         self._failure = ""
 
     # Called by screens
@@ -243,9 +245,9 @@ class Feed:
                 if afresh:
                     self._post(RunRead(known[2]))
                 return
-        run = source.run(run_id)
+        story = tell(source.run(run_id))
         self._kept.pop(run_id, None)
         while len(self._kept) >= _KEPT_RUNS:
             del self._kept[next(iter(self._kept))]
-        self._kept[run_id] = (summary, stamp, run)
-        self._post(RunRead(run))
+        self._kept[run_id] = (summary, stamp, story)
+        self._post(RunRead(story))

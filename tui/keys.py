@@ -39,7 +39,7 @@ PLACES = {
 """The places actions belong to, with their titles, in the order the help shows them."""
 
 
-def _action(place: str, name: str, keys: str, shown: str, label: str, help_: str, *, footer: bool = False) -> Action:  # noqa: PLR0913
+def _action(place: str, name: str, keys: str, shown: str, label: str, help_: str, *, footer: bool = False) -> Action:  # noqa: PLR0913, PLR0917 - one line an action
     return Action(
         id=name, place=place, keys=tuple(keys.split(",")), shown=shown, label=label, help=help_, footer=footer
     )

@@ -157,18 +157,18 @@ def _items(run: Run, by_id: Mapping[str, Span]) -> list[Item]:
                 tokens=tokens.get(turn) if turn and speakers[turn] == 1 else None,
             )
         )
-    for call in run.calls:
-        if call.error is not None or call.span.status is not Status.OK:
-            items.append(
-                Item(
-                    kind=Kind.CALL,
-                    key=f"call:{call.span.span_id}",
-                    at_ns=call.span.start_ns,
-                    span=call.span,
-                    agent=call.agent or "",
-                    call=call,
-                )
-            )
+    items += [
+        Item(
+            kind=Kind.CALL,
+            key=f"call:{call.span.span_id}",
+            at_ns=call.span.start_ns,
+            span=call.span,
+            agent=call.agent or "",
+            call=call,
+        )
+        for call in run.calls
+        if call.error is not None or call.span.status is not Status.OK
+    ]
     conversations = [span for span in run.spans if span.operation is Operation.CONVERSATION]
     if len(conversations) > 1:
         items += [

@@ -48,13 +48,9 @@ def money(amount_usd: float | None) -> str:
         return "$0"
     if amount_usd < _CENT / 100:
         return "<$0.0001"
-    return (
-        f"${amount_usd:.4f}"
-        if amount_usd < _CENT
-        else f"${amount_usd:,.3f}"
-        if amount_usd < 10
-        else f"${amount_usd:,.2f}"
-    )  # noqa: E501, PLR2004
+    if amount_usd < _CENT:
+        return f"${amount_usd:.4f}"
+    return f"${amount_usd:,.3f}" if amount_usd < _DOLLARS else f"${amount_usd:,.2f}"
 
 
 def ago(at_ns: int, now_ns: int) -> str:
@@ -62,14 +58,9 @@ def ago(at_ns: int, now_ns: int) -> str:
     seconds = (now_ns - at_ns) // SECOND
     if seconds < 1:
         return "now"
-    if seconds < _MINUTE:
-        return f"{seconds} s"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE} min"
-    if seconds < _DAY:
-        return f"{seconds // _HOUR} h"
-    if seconds < _WEEKS:
-        return f"{seconds // _DAY} d"
+    for limit, size, unit in ((_MINUTE, 1, "s"), (_HOUR, _MINUTE, "min"), (_DAY, _HOUR, "h"), (_WEEKS, _DAY, "d")):
+        if seconds < limit:
+            return f"{seconds // size} {unit}"
     try:
         moment = datetime.fromtimestamp(at_ns / SECOND).astimezone()
     except (OverflowError, OSError, ValueError):

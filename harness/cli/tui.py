@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from harness import config
-from harness.cli.common import store_option
-from harness.errors import EnvironmentProblem, StoreError
+from harness.cli.common import existing_store, store_option
+from harness.errors import EnvironmentProblem
 from harness.plugins import sibling
 
 
@@ -28,9 +28,6 @@ def command(run: str | None, store: Path | None) -> None:
         raise EnvironmentProblem(
             "the terminal app needs a terminal", hint="`harness runs` and `harness show RUN` print the same anywhere."
         )
-    path = config.load(store=store).store
-    if run is not None and not path.is_dir():
-        raise StoreError(
-            f"no store at {str(path)!r}", hint="Record a run first: `harness trace your_app.py` or `harness demo`."
-        )
-    sibling("tui.app").browse(path, run)
+    if run is not None:
+        existing_store(store)
+    sibling("tui.app").browse(config.load(store=store).store, run)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-
-from textual.pilot import Pilot
+from typing import TYPE_CHECKING
 
 from harness import semconv
 from harness.errors import UnknownRunError
@@ -25,6 +24,9 @@ from harness.model import (
     Usage,
 )
 from tui.app import HarnessApp
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
 
 SECOND = 1_000_000_000
 BEGIN = 1_780_000_000 * SECOND

@@ -39,7 +39,7 @@ async def test_the_runs_are_listed_newest_first_with_what_they_took(size):
         assert third.split()[:3] == ["✔", "8f3c2a77", "triage-inbox"]
         assert third.split()[-9:] == ["6", "2.2k", "$0.0068", "7.0", "s", "✖", "2", "1", "h"]
         assert "–" in first
-        assert footer.split() == "⏎ Open / Filter s Sort f Follow y Copy id ? Keys".split()
+        assert " ".join(footer.split()) == "⏎ Open / Filter s Sort f Follow y Copy id ? Keys"
 
 
 async def test_where_there_is_room_the_run_at_the_cursor_is_previewed():

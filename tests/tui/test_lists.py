@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.app import App
 from textual.content import Content
-from tests.tui.stage import BEGIN, SECOND, Script
 
 from harness.model import RunStatus
+from tests.tui.stage import BEGIN, SECOND, Script
 from tui import query, words
 from tui.heights import Heights, Uniform
 from tui.lines import Lines
@@ -177,7 +177,7 @@ def test_orders_put_what_is_unknown_last_and_turn_round():
         "cc33",
         "aa11",
     ]
-    assert [run.run_id for run in query.select(runs, query.Filter(), by["findings"])][0] == "aa11"
+    assert query.select(runs, query.Filter(), by["findings"])[0].run_id == "aa11"
     assert [run.name for run in query.select(runs, query.Filter(), by["name"])] == [
         "invoice copy",
         "invoice triage",

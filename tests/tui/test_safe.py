@@ -34,7 +34,7 @@ PAYLOADS = {
     "zero width": "W\u200bORD WORD\ufeff",
     "lone surrogate": "WORD\ud800",
     "lines": "WORD\r\nx\x0b\x0c\x85\u2028\u2029y\ttab",
-    "wide": "ＷＯＲＤ WORD 👩‍👩‍👧‍👦 e\u0301\u0301\u0301",
+    "wide": "\uff37\uff2f\uff32\uff24 WORD 👩‍👩‍👧‍👦 e\u0301\u0301\u0301",
 }
 RAW = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e0fff]"

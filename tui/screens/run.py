@@ -11,13 +11,13 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from harness.model import Ending, Run, RunStatus
+from harness.model import Ending, RunStatus
 from harness.text import printable
 
 from .. import facts, keys, marks, parts, words
 from ..lines import Lines
 from ..safe import copyable, cut
-from ..story import Item, Story, tell
+from ..story import Item, Story
 from ..widgets.conversation import Conversation
 from ..widgets.detail import Detail
 from ..widgets.minimap import Minimap
@@ -81,12 +81,11 @@ class RunScreen(Screen[None]):
 
     # Data in
 
-    def show_run(self, run: Run) -> None:
-        """Show *run* as it stands now, at the position the person is at."""
-        before, story = self._story, tell(run)
-        self._story = story
+    def show_run(self, story: Story) -> None:
+        """Show the run as it stands now, at the position the person is at."""
+        before, self._story = self._story, story
         if before is None:
-            self._following = run.summary.status is RunStatus.RUNNING
+            self._following = story.run.summary.status is RunStatus.RUNNING
             item, row = 0, 0
         else:
             item = _stay(before.items[self._item].key if before.items else "", story.find_item, self._item)

@@ -10,11 +10,11 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
-from harness.model import Run, RunStatus, RunSummary
+from harness.model import RunStatus, RunSummary
 
 from .. import keys, marks, parts, query, words
 from ..safe import copyable, cut, plain
-from ..story import Kind, Story, tell
+from ..story import Kind, Story
 from ..widgets import minimap
 from ..widgets.runs_list import RunsList, header
 
@@ -104,11 +104,11 @@ class RunsScreen(Screen[None]):
         self.set_class(not runs, "-empty")
         self._select()
 
-    def show_glance(self, run: Run) -> None:
-        """Show a glance at *run* if the cursor is on it."""
+    def show_glance(self, story: Story) -> None:
+        """Show a glance at a run if the cursor is on it."""
         at = self._list.at_cursor
-        if at is not None and at.run_id == run.run_id:
-            self._glance = tell(run)
+        if at is not None and at.run_id == story.run.run_id:
+            self._glance = story
             self._draw_preview()
 
     def tick(self) -> None:

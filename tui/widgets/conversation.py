@@ -26,6 +26,8 @@ class Conversation(Lines):
         self._now = now
         self.story: Story | None = None
         self.unfolded: set[str] = set()
+        self._guessed: dict[str, int] = {}
+        self._guessed_for = 0
 
     def show(self, story: Story, *, cursor: int) -> None:
         """Show *story* with the cursor on item *cursor*."""
@@ -45,11 +47,12 @@ class Conversation(Lines):
     def estimate(self, row: int, width: int) -> int:
         """Guess the lines of an item from the length of its text."""
         item = self._item(row)
-        if item.message is None:
-            return 2 + len(item.findings)
-        lines = 0
-        for block in parts.blocks(item.message.body):
-            lines += 1 + block.text.count("\n") + len(block.text) // max(1, width - 4)
+        if self._guessed_for != width:
+            # What was said does not change, so while a run grows only what is new is looked at.
+            self._guessed, self._guessed_for = {}, width
+        lines = self._guessed.get(item.key)
+        if lines is None:
+            lines = self._guessed[item.key] = _guess(item, width - 4)
         if item.key not in self.unfolded:
             lines = min(lines, FOLDED + 1)
         return 2 + lines + len(item.findings)
@@ -126,6 +129,11 @@ class Conversation(Lines):
                 yield edge + line
         if not blocks:
             yield edge + plain("(nothing)", "dim")
+
+
+def _guess(item: Item, width: int) -> int:
+    texts = [block.text for block in parts.blocks(item.message.body)] if item.message is not None else []
+    return sum(1 + text.count("\n") + len(text) // max(1, width) for text in texts)
 
 
 def _findings(item: Item, width: int) -> Iterator[Content]:

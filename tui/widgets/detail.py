@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from textual.content import Content
+from typing import TYPE_CHECKING
 
 from ..facts import Line
 from ..lines import Lines
 from ..safe import wrap
+
+if TYPE_CHECKING:
+    from textual.content import Content
 
 
 class Detail(Lines):
