@@ -12,7 +12,7 @@ from importlib import import_module
 import click
 
 from harness import __version__
-from harness.errors import Exit, HarnessError
+from harness.errors import Exit, HarnessError, UsageError
 from harness.text import printable
 
 VERBS: dict[str, str] = {
@@ -43,6 +43,17 @@ class Verbs(click.Group):
         command: click.Command = import_module(f"harness.cli.{cmd_name}").command
         return command
 
+    def resolve_command(  # noqa: D102
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], VERBS, n=1)
+            hint = f"Did you mean `harness {near[0]}`?" if near else "`harness --help` lists the verbs."
+            raise UsageError(f"there is no verb {args[0]!r}", hint=hint)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002, D102
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
@@ -59,10 +70,10 @@ def harness() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    sys.exit(run(args))
+    sys.exit(execute(args))
 
 
-def run(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a way to end
+def execute(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a way to end
     """Run the command line and return its exit code."""
     if sys.platform == "win32":
         click.echo("harness: Linux and macOS only; on Windows, run it inside WSL.", err=True)

@@ -9,7 +9,7 @@ import pytest
 
 from harness import semconv
 from harness.call import Call, Reply, chain
-from harness.cli import run
+from harness.cli import execute
 from harness.journal import Journal
 from harness.model import Operation
 from harness.store import open_store
@@ -52,7 +52,7 @@ def record(
 
 def check(capsys: pytest.CaptureFixture[str], *args: str):
     """Run ``harness check`` and give its exit code and its findings."""
-    code = run(["check", *args, "--format", "json"])
+    code = execute(["check", *args, "--format", "json"])
     return code, json.loads(capsys.readouterr().out)
 
 
@@ -62,7 +62,7 @@ LOOP = ["ann: Thanks!", "ben: Welcome!"] * 4
 def test_check_judges_the_newest_run_says_why_and_keeps_what_it_found(project, capsys):
     record(project, "ann: Fine.", name="older", ending="termination_message")
     newest = record(project, *LOOP, name="polite")
-    assert run(["check"]) == 1
+    assert execute(["check"]) == 1
     out, err = capsys.readouterr()
     assert "polite" in out
     assert "older" not in out
@@ -82,13 +82,13 @@ def test_findings_as_json_have_the_public_shape(project, capsys):
     ] * 2
     assert {each["run_id"] for each in found} == {run_id}
     assert found[0]["severity"] == "warning"
-    assert run(["check", "--json"]) == 1
+    assert execute(["check", "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == found
 
 
 def test_a_clean_run_is_clean(project, capsys):
     record(project, "ann: Fine.", ending="termination_message")
-    assert run(["check"]) == 0
+    assert execute(["check"]) == 0
     assert "nothing found" in capsys.readouterr().out
     assert check(capsys) == (0, [])
 
@@ -127,7 +127,7 @@ def test_judging_by_some_checks_leaves_what_others_said(project, capsys):
 def test_a_budget_judged_with_a_limit_of_that_time_stands_and_says_so_until_it_is_judged_again(project, capsys):
     record(project, "ann: Fine.", ending="termination_message", calls=3)
     assert check(capsys, "--max-model-calls", "2")[0] == 1
-    assert run(["check"]) == 1
+    assert execute(["check"]) == 1
     assert "(judged earlier)" in capsys.readouterr().out
     assert check(capsys, "--max-model-calls", "3") == (0, [])
     assert check(capsys) == (0, [])
@@ -135,7 +135,7 @@ def test_a_budget_judged_with_a_limit_of_that_time_stands_and_says_so_until_it_i
 
 def test_a_replay_says_that_its_times_were_not_judged(project, capsys):
     record(project, "ann: Fine.", ending="termination_message", mode="replay")
-    assert run(["check", "--max-seconds", "0"]) == 0
+    assert execute(["check", "--max-seconds", "0"]) == 0
     assert "B205 not judged: a replay's times are not those of the run" in capsys.readouterr().err
 
 
@@ -147,7 +147,7 @@ def test_a_disabled_check_stays_silent(project, capsys):
 
 def test_hostile_text_reaches_the_terminal_made_visible(project, capsys):
     record(project, *["ann: \x1b[2J\u202eevil"] * 3, name="\x1b]0;owned\x07")
-    assert run(["check"]) == 1
+    assert execute(["check"]) == 1
     out = capsys.readouterr().out
     assert not set("\x1b\x07\u202e") & set(out)
     assert "␛]0;owned␇" in out
@@ -163,7 +163,7 @@ def test_hostile_text_reaches_the_terminal_made_visible(project, capsys):
     ],
 )
 def test_a_mistake_is_one_clear_line_and_what_to_do(project, capsys, args, code, line):
-    assert run(args) == code
+    assert execute(args) == code
     out, err = capsys.readouterr()
     assert out == ""
     first, hint = err.strip().splitlines()
@@ -173,25 +173,25 @@ def test_a_mistake_is_one_clear_line_and_what_to_do(project, capsys, args, code,
 
 def test_a_store_without_runs_has_nothing_to_judge(project, capsys):
     Journal(project / ".harness", program="test").close()
-    assert run(["check"]) == 5
+    assert execute(["check"]) == 5
     assert "no run to judge" in capsys.readouterr().err
 
 
 def test_an_unknown_run_is_a_mistake(project, capsys):
     record(project, *LOOP)
-    assert run(["check", "nonesuch"]) == 2
+    assert execute(["check", "nonesuch"]) == 2
     assert "no run 'nonesuch'" in capsys.readouterr().err
 
 
 def test_a_limit_the_project_misspells_is_a_mistake(project, capsys):
     (project / "pyproject.toml").write_text(PROJECT + "[tool.harness.limits]\nmax_cost = 1\n")
     record(project, *LOOP)
-    assert run(["check"]) == 2
+    assert execute(["check"]) == 2
     assert "Did you mean 'max_cost_usd'?" in capsys.readouterr().err
 
 
 def test_explain_says_what_why_and_how_to_mend_it(project, capsys):
-    assert run(["explain", "ended-by-limit"]) == 0
+    assert execute(["explain", "ended-by-limit"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("T301 ended-by-limit · warning · looks at content, end\n\nA limit ended the conversation")
     assert "\n\nWhy: " in out
@@ -200,9 +200,9 @@ def test_explain_says_what_why_and_how_to_mend_it(project, capsys):
 
 
 def test_explain_lists_every_check_and_describes_it_as_data(project, capsys):
-    assert run(["explain"]) == 0
+    assert execute(["explain"]) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert run(["explain", "--json"]) == 0
+    assert execute(["explain", "--json"]) == 0
     described = json.loads(capsys.readouterr().out)
     assert listed == [each["code"] for each in described]
     assert {"B202", "L101", "T301", "X001"} <= set(listed)
@@ -210,7 +210,7 @@ def test_explain_lists_every_check_and_describes_it_as_data(project, capsys):
 
 
 def doctor(capsys, *args):
-    code = run(["doctor", "--json", *args])
+    code = execute(["doctor", "--json", *args])
     return code, {item["name"]: item for item in json.loads(capsys.readouterr().out)}
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from harness.cli import run as harness
+from harness.cli import execute as harness
 from harness.model import Operation, Status
 from harness.store import open_store
 from tests.exporters.receiver import Answer, Receiver, attributes, partial

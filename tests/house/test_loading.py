@@ -50,7 +50,7 @@ def test_the_public_names_are_there_and_load_what_they_need_only(tmp_path):
 
 
 def test_help_loads_no_engine_no_framework_and_no_verb(tmp_path):
-    after = loaded("from harness.cli import run; assert run(['--help']) == 0", tmp_path)
+    after = loaded("from harness.cli import execute; assert execute(['--help']) == 0", tmp_path)
     assert not after & HEAVY
     verbs = {name for name in after if name.startswith("harness.cli.")}
     assert not verbs
@@ -59,13 +59,13 @@ def test_help_loads_no_engine_no_framework_and_no_verb(tmp_path):
 
 def test_runs_loads_the_engine_and_no_framework(tmp_path):
     make = "from harness.journal import Journal; from pathlib import Path; Journal(Path('s'), program='t').close()"
-    after = loaded(f"{make}\nfrom harness.cli import run; assert run(['runs', '--store', 's']) == 0", tmp_path)
+    after = loaded(f"{make}\nfrom harness.cli import execute; assert execute(['runs', '--store', 's']) == 0", tmp_path)
     assert "duckdb" in after
     assert not after & (HEAVY - {"duckdb"})
 
 
 def test_doctor_imports_no_framework_to_look_for_it(tmp_path):
-    after = loaded("from harness.cli import run; run(['doctor'])", tmp_path)
+    after = loaded("from harness.cli import execute; execute(['doctor'])", tmp_path)
     assert not after & HEAVY
 
 

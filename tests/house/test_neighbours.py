@@ -90,7 +90,7 @@ def test_without_a_package_of_that_name_ours_goes_under_its_own(tmp_path):
 
 @pytest.mark.parametrize("verb", ["--help", "runs", "demo"])
 def test_on_windows_the_command_says_one_clear_line(tmp_path, verb):
-    source = f"import sys\nfrom harness import cli\nsys.platform = 'win32'\nsys.exit(cli.run([{verb!r}]))"
+    source = f"import sys\nfrom harness import cli\nsys.platform = 'win32'\nsys.exit(cli.execute([{verb!r}]))"
     done = python("-c", source, cwd=tmp_path)
     assert done.returncode == 3
     assert done.stdout == ""

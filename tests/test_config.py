@@ -1,0 +1,67 @@
+"""Where the store is, and what a project asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import config
+from harness.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HARNESS_STORE", raising=False)
+
+
+def project(folder: Path, text: str = "") -> Path:
+    (folder / "pyproject.toml").write_text(text)
+    inner = folder / "src" / "deep"
+    inner.mkdir(parents=True)
+    return inner
+
+
+def test_the_store_lies_beside_the_nearest_project(tmp_path: Path) -> None:
+    assert config.load(start=project(tmp_path)).store == tmp_path / ".harness"
+
+
+def test_what_is_given_goes_before_the_environment_and_that_before_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = project(tmp_path)
+    monkeypatch.setenv("HARNESS_STORE", "theirs")
+    assert config.load(start=inner).store == inner / "theirs"
+    assert config.load(store="mine", start=inner).store == inner / "mine"
+
+
+def test_limits_prices_and_disabled_checks_are_read(tmp_path: Path) -> None:
+    text = """
+    [tool.harness]
+    disable = ["T301"]
+    [tool.harness.limits]
+    max_cost_usd = 0.5
+    [tool.harness.prices]
+    own-model = [1, 2.5]
+    """
+    found = config.load(start=project(tmp_path, text))
+    assert found.limits == {"max_cost_usd": 0.5}
+    assert found.prices == {"own-model": (1.0, 2.5)}
+    assert found.disabled == {"T301"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[tool.harness\n", "not valid TOML"),
+        ("[tool.harness]\nlimits = 3", "limits must be a table"),
+        ('[tool.harness.limits]\nmax_turns = "3"', "max_turns must be a number"),
+        ("[tool.harness.limits]\nmax_turns = -1", "at least 0"),
+        ("[tool.harness.prices]\nm = [1]", "must be \\[input, output\\]"),
+        ('[tool.harness]\ndisable = "T301"', "disable must be a list"),
+    ],
+)
+def test_a_setting_of_the_wrong_shape_is_one_clear_error(tmp_path: Path, text: str, said: str) -> None:
+    inner = project(tmp_path, f"# tool.harness\n{text}")
+    with pytest.raises(UsageError, match=said):
+        config.load(start=inner)
