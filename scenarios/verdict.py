@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 PASSED, FAILED, INCONCLUSIVE, ERROR = "passed", "failed", "inconclusive", "error"
 _WIDTH = 100
+_AGAIN = "Undo the change, or record again: `harness run --record all {path}`."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +168,7 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
         outcome=outcome,
         reasons=tuple(reasons),
         remarks=tuple(remarks),
-        hint="Undo the change, or record again: `harness run --record all`." if misses else "",
+        hint=_AGAIN.format(path=shlex.quote(str(scenario.path))) if misses else "",
         code=code,
         run_id=run.run_id if run is not None else None,
         summary=run.summary if run is not None else None,
