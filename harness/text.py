@@ -36,19 +36,22 @@ def one_line(text: object, width: int) -> str:
     return line if len(line) <= width else line[: max(0, width - 1)] + "…"
 
 
+# Where a key may begin. In JSON, a letter stands before it where the text has a line break or a control character.
+_EDGE = r"(?:\b|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
+_ANYWHERE = frozenset({"bearer", "private-key"})
 # Each kind of secret: a literal it must contain, looked for before the regular expression is tried.
 _PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
-    (kind, literal, re.compile(pattern))
+    (kind, literal, re.compile(pattern if kind in _ANYWHERE else _EDGE + pattern))
     for kind, literal, pattern in (
-        ("openai", "sk-", r"\bsk-[A-Za-z0-9_\-]{16,}"),
-        ("agentwall", "aw-", r"\baw-[A-Za-z0-9_\-]{16,}"),
-        ("aws", "AKIA", r"\bAKIA[0-9A-Z]{16}\b"),
-        ("github", "gh", r"\bgh[pousr]_[A-Za-z0-9]{30,}"),
-        ("github", "github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{30,}"),
-        ("google", "AIza", r"\bAIza[0-9A-Za-z_\-]{30,}"),
-        ("slack", "xox", r"\bxox[abeoprs]-[A-Za-z0-9\-]{10,}"),
-        ("huggingface", "hf_", r"\bhf_[A-Za-z0-9]{30,}"),
-        ("jwt", "eyJ", r"\beyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]+"),
+        ("openai", "sk-", r"sk-[A-Za-z0-9_\-]{16,}"),
+        ("agentwall", "aw-", r"aw-[A-Za-z0-9_\-]{16,}"),
+        ("aws", "AKIA", r"AKIA[0-9A-Z]{16}\b"),
+        ("github", "gh", r"gh[pousr]_[A-Za-z0-9]{30,}"),
+        ("github", "github_pat_", r"github_pat_[A-Za-z0-9_]{30,}"),
+        ("google", "AIza", r"AIza[0-9A-Za-z_\-]{30,}"),
+        ("slack", "xox", r"xox[abeoprs]-[A-Za-z0-9\-]{10,}"),
+        ("huggingface", "hf_", r"hf_[A-Za-z0-9]{30,}"),
+        ("jwt", "eyJ", r"eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]+"),
         ("bearer", "earer ", r"(?<=[Bb]earer )[A-Za-z0-9._~+/\-]{16,}=*"),
         (
             "private-key",

@@ -15,9 +15,10 @@ from . import cassette, scenario, stage, verdict
 from .replaying import Account, CassetteMissError, Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from harness.config import Config
     from harness.store import Store
 
     from .scenario import Scenario
@@ -62,7 +63,7 @@ def rehearse(
     kept = open_store(settings.store)
     kept.ingest()
     run = _run(kept, run_id)
-    findings = _judged(kept, run, {**settings.limits, **what.expect.limits}) if run is not None else []
+    findings = _judged(kept, run, what, settings) if run is not None else []
     recorded = recording and run is not None and went.raised is None
     if recorded and run is not None and not what.program:
         cassette.from_run(run, note=note).write(what.cassette)
@@ -117,8 +118,10 @@ def _run(store: Store, run_id: str) -> Run | None:
         return None
 
 
-def _judged(store: Store, run: Run, limits: Mapping[str, float]) -> list[Finding]:
-    findings = list(check.judge(derive.events(run), limits=limits))
+def _judged(store: Store, run: Run, what: Scenario, settings: Config) -> list[Finding]:
+    """Judge a run by the project's settings and the scenario's limits, and keep the findings."""
+    limits = {**settings.limits, **what.expect.limits}
+    findings = check.judge(derive.events(run), limits=limits, prices=settings.prices, disabled=settings.disabled)
     store.judge(run.run_id, findings)
     return findings
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.canonical import canonical
 from harness.text import mark, one_line, printable, redactor
 
 SECRETS = {
@@ -71,3 +72,9 @@ def test_equal_secrets_leave_equal_marks_and_words_stay() -> None:
     assert (
         redact("abc in /home/someone, task-management, sk-learn") == "abc in /home/someone, task-management, sk-learn"
     )
+
+
+@pytest.mark.parametrize("before", ["", "\n", "\t", "\r\n", "\x07", "\x1b", "say ", "(", '"'])
+def test_a_key_is_found_in_json_whatever_stands_before_it(before):
+    key = "sk-" + "aB3d" * 8
+    assert key not in redactor({})(canonical({"content": f"{before}{key}\nand on"}))
