@@ -52,6 +52,18 @@ class Recording:
         """Say whether the framework's own response cache must not answer."""
         return self.mode != "live"
 
+    @contextlib.contextmanager
+    def answered_by(self, interceptor: Interceptor) -> Iterator[None]:
+        """Let *interceptor* alone stand behind the trace for a while, in the mode ``replay``."""
+        before = self.interceptors, self.mode
+        self.interceptors, self.mode = (self.trace, interceptor), "replay"
+        self.trace.attributes[semconv.HARNESS_RUN_MODE] = self.mode
+        try:
+            yield
+        finally:
+            self.interceptors, self.mode = before
+            self.trace.attributes[semconv.HARNESS_RUN_MODE] = self.mode
+
     def ask(self, call: Call, real: Callable[[Call], Reply]) -> Reply:
         """Send *call* through the chain; the adapter raises what the reply says to raise."""
         return chain(self.interceptors, real)(call)
@@ -173,15 +185,18 @@ def run(
 def replay(cassette: str | os.PathLike[str]) -> Iterator[Any]:
     """Answer every call inside the block from *cassette*, and give the replay with its account.
 
-    Raises UsageError if the cassette cannot be read. A call it does not hold raises CassetteMissError in the program.
+    Attaches the harness for the block if that has not been done. Raises UsageError if the cassette cannot be read. A
+    call it does not hold raises CassetteMissError in the program.
     """
     replaying = plugins.sibling("scenarios.replaying").Replay.load(Path(cassette))
-    uninstrument()
-    instrument(interceptors=(replaying,), mode="replay")
+    attached_before = _recording is not None
+    recording = instrument()
     try:
-        yield replaying
+        with recording.answered_by(replaying):
+            yield replaying
     finally:
-        uninstrument()
+        if not attached_before:
+            uninstrument()
 
 
 atexit.register(uninstrument)
