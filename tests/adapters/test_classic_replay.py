@@ -106,16 +106,13 @@ def test_an_error_of_the_model_is_raised_again_as_the_same_exception(store: Path
     with ScriptedServer([]) as silent, harness.replay(store / "c.jsonl"):
         assert play(silent).chat_history == first.chat_history
 
-    with ScriptedServer([error(400, "too long"), error(400, "still too long")]) as server:
-        with pytest.raises(openai.BadRequestError):
-            record(store, server, play)
-    with recording(store) as seen, ScriptedServer([error(400, "a"), error(400, "still too long")]) as server:
-        with pytest.raises(openai.BadRequestError):
-            play(server)
+    failing = [error(400, "a"), error(400, "still too long")]
+    with ScriptedServer(failing) as server, recording(store) as seen, pytest.raises(openai.BadRequestError):
+        play(server)
     plugins.sibling("scenarios.cassette").from_runs(seen.runs).write(store / "c.jsonl")
-    with ScriptedServer([]) as silent, harness.replay(store / "c.jsonl"):
-        with pytest.raises(openai.BadRequestError, match="still too long"):
-            play(silent)
+    failed = pytest.raises(openai.BadRequestError, match="still too long")
+    with ScriptedServer([]) as silent, harness.replay(store / "c.jsonl"), failed:
+        play(silent)
 
 
 def test_arguments_that_are_no_json_come_back_as_they_were(store: Path) -> None:
