@@ -180,17 +180,24 @@ class Lines(ScrollView, can_focus=True):
         self.scroll_to(y=line, animate=False, immediate=True, force=True)
 
     def _measure_view(self) -> tuple[int, bool]:
+        """Make heights exact; say by how much to scroll so that what was seen before stays, and if any changed.
+
+        What was seen before begins at the first row that was drawn already; what came into view above it grows upwards.
+        """
         first_line = self.scroll_offset.y
         last_line = first_line + self.size.height
         row, top = self._heights.at(first_line)
-        shift, changed = 0, False
+        shift, above, known, changed = 0, 0, False, False
         while row < len(self._heights) and top < last_line:
+            if row in self._drawn and not known:
+                known, shift = True, above
             height = len(self._lines(row))
             grown = height - self._heights[row]
             if grown:
                 self._heights[row] = height
                 changed = True
-                if top < first_line:
+                above += grown
+                if top < first_line and not known:
                     shift += grown
             top += height
             row += 1

@@ -296,7 +296,8 @@ def _items_of(rows: Sequence[Row], items: Sequence[Item], by_id: Mapping[str, Sp
     within: dict[str, int] = {}
     for order, item in enumerate(items):
         if item.span is not None:
-            own.setdefault(item.span.span_id, order)
+            if item.kind is not Kind.ENDING:
+                own.setdefault(item.span.span_id, order)
             for up in _up(item.span.span_id, by_id):
                 if up.span_id in within:
                     break  # and so are all above it

@@ -91,6 +91,24 @@ async def test_wherever_the_cursor_goes_its_row_is_in_view_whole_and_rows_follow
             assert [line for line in shown if line.startswith(f"{row}.")] == [f"{row}.{n}" for n in range(real[row])]
 
 
+@pytest.mark.parametrize("guess", [1, 9])
+async def test_scrolling_up_over_rows_of_unknown_height_moves_by_what_was_asked(guess):
+    real = [1 + (row * 7) % 5 for row in range(300)]
+    every_line = [f"{row}.{line}" for row in range(300) for line in range(real[row])]
+    lines = Tall(real, guess)
+    app = Shelf(lines)
+    async with app.run_test(size=(30, 12)) as pilot:
+        lines.reload()
+        await pilot.press("G")
+        await pilot.pause()
+        top = every_line.index(seen(app)[0])
+        for _ in range(12):
+            lines.scroll_relative(y=-3, animate=False, immediate=True)
+            await pilot.pause()
+            top -= 3
+            assert seen(app) == every_line[top : top + 12]
+
+
 async def test_a_row_taller_than_the_view_is_walked_through_before_the_next():
     lines = Tall([40, 2], 1)
     app = Shelf(lines)

@@ -32,7 +32,9 @@ def test_an_item_knows_the_tokens_of_its_turn_and_says_nothing_where_nobody_coun
 
 
 def test_item_and_row_point_at_each_other():
-    story = tell(triage().run())
+    script = triage()
+    script.end()
+    story = tell(script.run())
     planner = story.items[1]
     assert story.rows[story.row_of[1]].span.name == "invoke_agent planner"
     assert planner.span.parent_id == story.rows[story.row_of[1]].span.span_id
@@ -41,6 +43,8 @@ def test_item_and_row_point_at_each_other():
     assert [story.item_of[turn], story.item_of[turn + 1]] == [1, 1]
     # What was said outside any turn leads to the conversation.
     assert story.rows[story.row_of[0]].span.operation is Operation.CONVERSATION
+    # And the conversation leads to where it begins, not to its end.
+    assert story.item_of[story.row_of[0]] == 0
 
 
 def test_findings_stand_where_they_point_and_those_of_the_whole_run_come_last():
