@@ -160,6 +160,8 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
         outcome, code = INCONCLUSIVE, Exit.FINDINGS
         reasons.append(f"nothing was asked of the cassette, which holds {account.unused} exchanges")
     remarks = []
+    if account is not None and "max_seconds" in scenario.expect.limits:
+        remarks.append("max_seconds is not judged in a replay")
     if account is not None and account.unused and outcome != INCONCLUSIVE and not misses:
         remarks.append(f"{account.unused} recorded exchange{_s(account.unused)} not asked for")
     return Verdict(

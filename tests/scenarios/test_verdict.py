@@ -131,3 +131,10 @@ def test_left_over_exchanges_are_a_remark():
 )
 def test_of_several_codes_the_gravest_is_the_commands(codes, chosen):
     assert exit_code([Verdict(name="x", path=Path("x"), outcome="", code=code) for code in codes]) is chosen
+
+
+def test_time_is_not_judged_in_a_replay_and_that_is_said():
+    timed = replace(SCENARIO, expect=Expect(limits={"max_seconds": 1.0}))
+    replayed = verdict(scenario=timed, run=a_run(), account=Account(hits=1, misses=0, unused=0))
+    assert (replayed.outcome, replayed.remarks) == ("passed", ("max_seconds is not judged in a replay",))
+    assert verdict(scenario=timed, run=a_run()).remarks == ()
