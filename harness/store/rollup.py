@@ -56,7 +56,7 @@ def scope(spans: str) -> str:
             LEFT JOIN nested ON nested.run_id = known.run_id AND nested.span_id = known.span_id
         ),
         opened AS (
-            SELECT *, (start_ns, seq, span_id) AS place,
+            SELECT *, {{'at': start_ns, 'seq': seq, 'span_id': span_id}} AS place,
                 CASE WHEN root OR operation = 'conversation' THEN json_extract(attributes, {paths(_RUN_KEYS)}) END AS a
             FROM marked
         )
