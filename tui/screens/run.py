@@ -91,10 +91,10 @@ class RunScreen(Screen[None]):
             item = _stay(before.items[self._item].key if before.items else "", story.find_item, self._item)
             row = _stay(before.rows[self._row].span.span_id if before.rows else "", story.find_row, self._row)
         if self._following:
-            item = max(0, len(story.items) - 1)
-        if before is None or self._following:
-            row = max(0, story.row_of[item]) if story.items else 0
+            item, row = max(0, len(story.items) - 1), max(0, len(story.rows) - 1)
             self._on_row = False
+        elif before is None and story.items:
+            row = max(0, story.row_of[item])
         self._conversation.show(story, cursor=item)
         self._waterfall.show(story, cursor=row)
         self._draw()

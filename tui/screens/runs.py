@@ -34,7 +34,7 @@ class RunsScreen(Screen[None]):
     RunsScreen #filter { height: 1; border: none; padding: 0 1; display: none; background: $surface; }
     RunsScreen.-filtering #filter { display: block; }
     RunsScreen #columns { height: 1; }
-    RunsScreen #empty { height: 1fr; content-align: center middle; display: none; }
+    RunsScreen #empty { height: 1fr; content-align: center middle; text-align: center; display: none; }
     RunsScreen.-empty #empty { display: block; }
     RunsScreen.-empty #runs, RunsScreen.-empty #columns, RunsScreen.-empty #preview { display: none; }
     RunsScreen #preview { height: 8; border: round $panel; padding: 0 1; display: none; }
