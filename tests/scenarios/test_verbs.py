@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from functools import cache
 from pathlib import Path
 
@@ -46,11 +45,9 @@ def project(tmp_path):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """The folder, the process and the seconds of one demo, with networking off where that is allowed."""
+    """The folder and the process of one demo, with networking off where that is allowed."""
     folder = tmp_path_factory.mktemp("demo")
-    begun = time.monotonic()
-    done = run("demo", "--store", folder / "store", cwd=folder, before=WITHOUT_NETWORK if offline() else ())
-    return folder, done, time.monotonic() - begun
+    return folder, run("demo", "--store", folder / "store", cwd=folder, before=WITHOUT_NETWORK if offline() else ())
 
 
 @cache
@@ -60,10 +57,9 @@ def offline():
     return bool(shutil.which("unshare")) and not subprocess.run(tried, check=False, capture_output=True).returncode
 
 
-def test_the_demo_passes_in_under_twenty_seconds_and_says_what_to_try_next(demo):
-    folder, done, seconds = demo
+def test_the_demo_passes_and_says_what_to_try_next(demo):
+    folder, done = demo
     assert done.returncode == 0, done.stdout + done.stderr
-    assert seconds < 20
     rows = [line.split() for line in done.stdout.splitlines() if line.startswith("  ✔")]
     assert {row[1] for row in rows} == {path.name.partition(".")[0] for path in LIBRARY.glob("*.scenario.yaml")}
     for row in rows:
