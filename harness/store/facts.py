@@ -25,12 +25,56 @@ _KEYS = (
 )
 _OPERATIONS = ", ".join(f"'{operation.value}'" for operation in Operation)
 CALL_OPERATIONS = ", ".join(sorted(f"'{operation.value}'" for operation in CALLS))
+_WHOLE = "'UBIGINT', 'BIGINT'"
+_NUMBER = "'UBIGINT', 'BIGINT', 'DOUBLE'"
 ENDINGS = ", ".join(f"'{kind.value}'" for kind in EndingKind)
 
 
-def paths(keys: tuple[str, ...]) -> str:
-    """Write the list of JSON paths that reads *keys* in one go."""
-    return "[" + ", ".join(f"""'$."{key}"'""" for key in keys) + "]"
+def opened(attributes: str, keys: tuple[str, ...]) -> str:
+    """Write the two columns ``types`` and ``values`` that read *keys* of the JSON *attributes* in one go each."""
+    paths = "[" + ", ".join(f"""'$."{key}"'""" for key in keys) + "]"
+    return f"json_type({attributes}, {paths}) AS types, json_extract_string({attributes}, {paths}) AS values"
+
+
+class Reader:
+    """Writes how one key is read from the columns that ``opened`` made. A value of the wrong type is NULL."""
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self._keys = keys
+
+    def text(self, key: str) -> str:
+        """Read a string."""
+        return self._typed(key, "'VARCHAR'")
+
+    def label(self, key: str) -> str:
+        """Read a string that says something."""
+        return f"nullif({self.text(key)}, '')"
+
+    def count(self, key: str) -> str:
+        """Read an integer from 0 to the most there can be."""
+        number = f"TRY_CAST({self._typed(key, _WHOLE)} AS BIGINT)"
+        return f"CASE WHEN {number} BETWEEN 0 AND {MOST_TOKENS} THEN {number} END"
+
+    def amount(self, key: str) -> str:
+        """Read a finite number of at least 0."""
+        number = f"TRY_CAST({self._typed(key, _NUMBER)} AS DOUBLE)"
+        return f"CASE WHEN isfinite({number}) AND {number} >= 0 THEN {number} END"
+
+    def flag(self, key: str) -> str:
+        """Read a yes; everything else is no."""
+        return f"coalesce(types[{self._place(key)}] = 'BOOLEAN' AND values[{self._place(key)}] = 'true', false)"
+
+    def texts(self, key: str) -> str:
+        """Read the strings of a list; none for anything else."""
+        listed = self._typed(key, "'ARRAY'")
+        return texts(f"CAST({listed} AS JSON)")
+
+    def _typed(self, key: str, types: str) -> str:
+        place = self._place(key)
+        return f"CASE WHEN types[{place}] IN ({types}) THEN values[{place}] END"
+
+    def _place(self, key: str) -> int:
+        return self._keys.index(key) + 1
 
 
 def text(value: str) -> str:
@@ -48,50 +92,34 @@ def texts(value: str) -> str:
 
 def whole(value: str) -> str:
     """Read the JSON *value* as an integer, or NULL."""
-    return f"CASE WHEN json_type({value}) IN ('UBIGINT', 'BIGINT') THEN TRY_CAST({value} AS BIGINT) END"
-
-
-def _label(value: str) -> str:
-    return f"nullif({text(value)}, '')"
-
-
-def _count(value: str) -> str:
-    number = whole(value)
-    return f"CASE WHEN {number} BETWEEN 0 AND {MOST_TOKENS} THEN {number} END"
-
-
-def _amount(value: str) -> str:
-    number = f"CASE WHEN json_type({value}) IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN TRY_CAST({value} AS DOUBLE) END"
-    return f"CASE WHEN isfinite({number}) AND {number} >= 0 THEN {number} END"
-
-
-def _at(key: str) -> str:
-    return f"a[{_KEYS.index(key) + 1}]"
+    return f"CASE WHEN json_type({value}) IN ({_WHOLE}) THEN TRY_CAST({value} AS BIGINT) END"
 
 
 def facts(records: str) -> str:
     """Write the SELECT that gives the columns of ``spans`` from the raw *records* (a query or table)."""
-    agent, tool, choice = (
-        _label(_at(key)) for key in (semconv.GEN_AI_AGENT, semconv.GEN_AI_TOOL_NAME, semconv.HARNESS_SELECTION_CHOICE)
-    )
-    blocks = text(_at(semconv.HARNESS_CODE_BLOCKS))
-    language = _label(f"CASE WHEN json_valid({blocks}) THEN json_extract(CAST({blocks} AS JSON), '$[0].language') END")
-    asked, answered = (_label(_at(key)) for key in (semconv.GEN_AI_REQUEST_MODEL, semconv.GEN_AI_RESPONSE_MODEL))
-    given, taken = (_count(_at(key)) for key in (semconv.GEN_AI_INPUT_TOKENS, semconv.GEN_AI_OUTPUT_TOKENS))
-    failure = f"nullif(concat_ws(': ', {_label(_at(semconv.ERROR_TYPE))}, {_label(_at(semconv.ERROR_MESSAGE))}), '')"
+    read = Reader(_KEYS)
     return f"""
         SELECT process, run_id, trace_id, span_id, parent_id, name, kind, operation, status, seq, end_seq, start_ns,
-            end_ns, {agent} AS agent,
-            CASE operation WHEN 'tool' THEN {tool} WHEN 'code' THEN {language} WHEN 'selection' THEN {choice} END
-                AS call_name,
-            CASE WHEN operation = 'chat' THEN coalesce({asked}, {answered}) END AS model,
-            CASE WHEN made THEN {given} WHEN NOT made THEN 0 END AS input_tokens,
-            CASE WHEN made THEN {taken} WHEN NOT made THEN 0 END AS output_tokens,
-            CASE WHEN made THEN {_amount(_at(semconv.GEN_AI_COST))} WHEN NOT made THEN 0 END AS cost_usd,
-            made, {failure} AS error, attributes
+            end_ns, agent,
+            CASE operation WHEN 'tool' THEN tool WHEN 'code' THEN
+                nullif(CASE WHEN json_valid(blocks) THEN json_extract_string(blocks, '$[0].language') END, '')
+                WHEN 'selection' THEN choice END AS call_name,
+            CASE WHEN operation = 'chat' THEN coalesce(asked, answered) END AS model,
+            CASE WHEN made THEN input_tokens WHEN NOT made THEN 0 END AS input_tokens,
+            CASE WHEN made THEN output_tokens WHEN NOT made THEN 0 END AS output_tokens,
+            CASE WHEN made THEN cost_usd WHEN NOT made THEN 0 END AS cost_usd,
+            made, nullif(concat_ws(': ', error_type, error_message), '') AS error, attributes
         FROM (
-            SELECT *, CASE WHEN operation = 'chat' THEN
-                coalesce(CAST({_at(semconv.HARNESS_CACHE_HIT)} AS VARCHAR), '') <> 'true' END AS made
+            SELECT *, CASE WHEN operation = 'chat' THEN NOT {read.flag(semconv.HARNESS_CACHE_HIT)} END AS made,
+                {read.label(semconv.GEN_AI_AGENT)} AS agent, {read.label(semconv.GEN_AI_TOOL_NAME)} AS tool,
+                {read.text(semconv.HARNESS_CODE_BLOCKS)} AS blocks,
+                {read.label(semconv.HARNESS_SELECTION_CHOICE)} AS choice,
+                {read.label(semconv.GEN_AI_REQUEST_MODEL)} AS asked,
+                {read.label(semconv.GEN_AI_RESPONSE_MODEL)} AS answered,
+                {read.count(semconv.GEN_AI_INPUT_TOKENS)} AS input_tokens,
+                {read.count(semconv.GEN_AI_OUTPUT_TOKENS)} AS output_tokens,
+                {read.amount(semconv.GEN_AI_COST)} AS cost_usd,
+                {read.label(semconv.ERROR_TYPE)} AS error_type, {read.label(semconv.ERROR_MESSAGE)} AS error_message
             FROM (
                 SELECT process, run_id, coalesce(trace_id, '') AS trace_id, span_id, parent_id,
                     coalesce(name, '') AS name, coalesce(kind, 'INTERNAL') AS kind,
@@ -100,7 +128,7 @@ def facts(records: str) -> str:
                     status, seq, end_seq, start_ns, end_ns,
                     CASE WHEN json_type(attributes) = 'OBJECT' THEN attributes ELSE CAST('{{}}' AS JSON) END
                         AS attributes,
-                    json_extract(attributes, {paths(_KEYS)}) AS a
+                    {opened("attributes", _KEYS)}
                 FROM {records}
             )
         )"""

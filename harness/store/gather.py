@@ -153,18 +153,16 @@ def _begun(con: Connection, living: list[str]) -> None:
             (SELECT run_id, span_id FROM stored.spans WHERE start_ns BETWEEN ? AND ?)""",
             bounds,
         )
+    standing = "CASE WHEN list_contains($living, process) THEN 'open' ELSE 'interrupted' END AS status"
+    raw = f"(FROM working.ends UNION ALL SELECT * REPLACE ({standing}) FROM working.begun)"
     con.execute(
         f"""{PREFIX}fresh AS
-        SELECT * FROM ({facts("working.ends")})
+        SELECT * FROM ({facts(raw)})
         UNION ALL BY NAME
-        SELECT * REPLACE (CASE WHEN list_contains(?, process) THEN 'open' ELSE 'interrupted' END AS status) FROM (
-            SELECT * FROM ({facts("working.begun")})
-            UNION ALL BY NAME
-            SELECT * FROM stored.open_spans AS began
-            WHERE NOT EXISTS (FROM working.ends WHERE ends.run_id = began.run_id AND ends.span_id = began.span_id)
-                AND NOT EXISTS (FROM working.begun WHERE begun.run_id = began.run_id AND begun.span_id = began.span_id)
-        )""",
-        [living],
+        SELECT * REPLACE ({standing}) FROM stored.open_spans AS began
+        WHERE NOT EXISTS (FROM working.ends WHERE ends.run_id = began.run_id AND ends.span_id = began.span_id)
+            AND NOT EXISTS (FROM working.begun WHERE begun.run_id = began.run_id AND begun.span_id = began.span_id)""",
+        {"living": living},
     )
 
 

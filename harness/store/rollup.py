@@ -5,9 +5,9 @@ from __future__ import annotations
 from harness import semconv
 from harness.derive.totals import DEFAULT_MODE
 from harness.model import Severity
-from harness.store.facts import ENDINGS, paths, text, texts, whole
+from harness.store.facts import ENDINGS, Reader, opened, text, whole
 
-_RUN_KEYS = (
+_KEYS = (
     semconv.HARNESS_RUN_NAME,
     semconv.HARNESS_RUN_SOURCE_ID,
     semconv.HARNESS_RUN_MODE,
@@ -19,16 +19,9 @@ _RUN_KEYS = (
 _SEVERITIES = [severity.value for severity in (Severity.NOTE, Severity.WARNING, Severity.ERROR)]
 
 
-def _at(key: str) -> str:
-    return f"a[{_RUN_KEYS.index(key) + 1}]"
-
-
-def _label(key: str) -> str:
-    return f"nullif({text(_at(key))}, '')"
-
-
 def scope(spans: str) -> str:
     """Write the SELECT that says of each of *spans* (whole runs) whether it is a root, and what only those say."""
+    read = Reader(_KEYS)
     return f"""
         WITH RECURSIVE
         known AS (
@@ -55,16 +48,16 @@ def scope(spans: str) -> str:
                 ON parent.run_id = known.run_id AND parent.span_id = known.parent_id
             LEFT JOIN nested ON nested.run_id = known.run_id AND nested.span_id = known.span_id
         ),
-        opened AS (
-            SELECT *, {{'at': start_ns, 'seq': seq, 'span_id': span_id}} AS place,
-                CASE WHEN root OR operation = 'conversation' THEN json_extract(attributes, {paths(_RUN_KEYS)}) END AS a
-            FROM marked
+        read AS (
+            SELECT * EXCLUDE (attributes), {{'at': start_ns, 'seq': seq, 'span_id': span_id}} AS place,
+                {opened("said_here", _KEYS)}
+            FROM (SELECT *, CASE WHEN root OR operation = 'conversation' THEN attributes END AS said_here FROM marked)
         )
-        SELECT * EXCLUDE (attributes, a), {_label(semconv.HARNESS_RUN_NAME)} AS run_name,
-            {_label(semconv.HARNESS_RUN_SOURCE_ID)} AS source_id, {_label(semconv.HARNESS_RUN_MODE)} AS mode,
-            {_label(semconv.HARNESS_FRAMEWORK)} AS framework, {texts(_at(semconv.HARNESS_RUN_TAGS))} AS tags,
-            {_label(semconv.GEN_AI_WORKFLOW)} AS workflow, {text(_at(semconv.HARNESS_ENDING))} AS said
-        FROM opened"""
+        SELECT * EXCLUDE (said_here, types, values), {read.label(semconv.HARNESS_RUN_NAME)} AS run_name,
+            {read.label(semconv.HARNESS_RUN_SOURCE_ID)} AS source_id, {read.label(semconv.HARNESS_RUN_MODE)} AS mode,
+            {read.label(semconv.HARNESS_FRAMEWORK)} AS framework, {read.texts(semconv.HARNESS_RUN_TAGS)} AS tags,
+            {read.label(semconv.GEN_AI_WORKFLOW)} AS workflow, {read.text(semconv.HARNESS_ENDING)} AS said
+        FROM read"""
 
 
 def rollup(scoped: str, verdicts: str) -> str:
