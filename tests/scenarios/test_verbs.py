@@ -76,13 +76,13 @@ def test_the_demo_passes_with_networking_off(demo):
 
 
 def test_the_demos_agents_leave_nothing_behind_and_what_they_print_is_not_shown(demo):
-    folder, done, _ = demo
+    folder, done = demo
     assert [entry.name for entry in folder.iterdir()] == ["store"]
     assert "TERMINATE" not in done.stdout + done.stderr
 
 
 def test_the_demos_runs_are_kept_and_tagged(demo):
-    folder, done, _ = demo
+    folder, done = demo
     runs = open_store(folder / "store").runs(tag="demo")
     assert len(runs) == done.stdout.count("  ✔ ")
     assert {found.name: found.findings for found in runs if found.findings} == {"overspender": 1, "politeness": 2}
