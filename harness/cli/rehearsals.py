@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import plugins
+from harness.cli import figures
 from harness.cli.common import say
 from harness.errors import HarnessError, UsageError
 from harness.text import one_line, printable
@@ -63,29 +64,20 @@ def row(verdict: Any) -> str:  # noqa: ANN401
     """Put a verdict on one line: mark, name, messages, model calls, tokens, cost, time, findings."""
     summary = verdict.summary
     mark = click.style(_MARKS[verdict.outcome], fg=_COLOURS[verdict.outcome], bold=True)
-    numbers = ("–", "–", "–", "–")
+    numbers = (figures.UNKNOWN,) * 4
     if summary is not None:
-        tokens = _sum(summary.input_tokens, summary.output_tokens)
         numbers = (
-            str(summary.messages),
-            str(summary.model_calls),
-            "–" if tokens is None else f"{tokens:,}",
-            "–" if summary.cost_usd is None else f"${summary.cost_usd:.4f}",
+            figures.count(summary.messages),
+            figures.count(summary.model_calls),
+            figures.count(figures.tokens(summary)),
+            figures.money(summary.cost_usd),
         )
     messages, calls, used, cost = numbers
     codes = " ".join(dict.fromkeys(finding.code for finding in verdict.findings)) or "none"
     return (
         f"  {mark} {one_line(verdict.name, _NAME):<{_NAME}} {messages:>8} {calls:>5} {used:>7} {cost:>9} "
-        f"{_time(verdict.seconds):>7}  {codes}"
+        f"{figures.duration(round(verdict.seconds * 1e9)):>7}  {codes}"
     )
-
-
-def _sum(given: int | None, taken: int | None) -> int | None:
-    return None if given is None and taken is None else (given or 0) + (taken or 0)
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def tell(verdicts: Sequence[Any], *, store: Path | None) -> None:
