@@ -216,7 +216,9 @@ def screenshot(store_path: Path, run_ref: str | None, size: tuple[int, int] = (1
 async def _screenshot(store_path: Path, run_ref: str | None, size: tuple[int, int]) -> str:
     app = make(store_path, run_ref)
     async with app.run_test(size=size) as pilot:
-        for _ in range(3):
+        asked = 0
+        while asked != app.feed.asked:
+            asked = app.feed.asked
             await asyncio.to_thread(app.feed.settle)
             await pilot.pause()
         if app.return_value is not None:

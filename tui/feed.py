@@ -129,6 +129,11 @@ class Feed:
         with self._changed:
             self._ask()
 
+    @property
+    def asked(self) -> int:
+        """How often anything was asked for: the same number after :meth:`settle` means that nothing else was."""
+        return self._asked
+
     def close(self) -> None:
         """End :meth:`serve`."""
         with self._changed:

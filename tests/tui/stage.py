@@ -275,10 +275,12 @@ def app_on(source: object, ref: str | None = None) -> HarnessApp:
 
 async def settle(pilot: Pilot) -> None:
     """Wait until all that was asked for is on screen."""
-    for _ in range(2):
-        await pilot.pause()
-        await asyncio.to_thread(pilot.app.feed.settle)
+    feed, asked = pilot.app.feed, None
     await pilot.pause()
+    while asked != feed.asked:
+        asked = feed.asked
+        await asyncio.to_thread(feed.settle)
+        await pilot.pause()
 
 
 async def press(pilot: Pilot, *keys: str) -> None:
