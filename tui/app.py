@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -208,22 +209,33 @@ def browse(path: Path, ref: str | None = None) -> None:
         raise error
 
 
-def screenshot(store_path: Path, run_ref: str | None, size: tuple[int, int] = (118, 30)) -> str:
-    """Draw the app on the store at *store_path*, with the run *run_ref* open if given, as an SVG of *size* cells."""
-    return asyncio.run(_screenshot(store_path, run_ref, size))
+def screenshot(
+    store_path: Path, run_ref: str | None, size: tuple[int, int] = (118, 30), press: Sequence[str] = ()
+) -> str:
+    """Draw the app on the store at *store_path* as an SVG of *size* cells, which loads nothing from elsewhere.
+
+    The run *run_ref* is opened if given, and the keys in *press* are pressed before the picture is taken.
+    """
+    return asyncio.run(_screenshot(store_path, run_ref, size, press))
 
 
-async def _screenshot(store_path: Path, run_ref: str | None, size: tuple[int, int]) -> str:
+async def _screenshot(store_path: Path, run_ref: str | None, size: tuple[int, int], press: Sequence[str]) -> str:
     app = make(store_path, run_ref)
     async with app.run_test(size=size) as pilot:
-        asked = 0
-        while asked != app.feed.asked:
-            asked = app.feed.asked
-            await asyncio.to_thread(app.feed.settle)
-            await pilot.pause()
+        for keys in ((), press):
+            await pilot.press(*keys)
+            asked = 0
+            while asked != app.feed.asked:
+                asked = app.feed.asked
+                await asyncio.to_thread(app.feed.settle)
+                await pilot.pause()
         if app.return_value is not None:
             raise app.return_value
-        return app.export_screenshot(title="harness tui")
+        return _REMOTE_FONT.sub("", app.export_screenshot(title="harness tui"))
+
+
+# Textual names web addresses after the local font.
+_REMOTE_FONT = re.compile(r",\s*url\([^)]*\) format\([^)]*\)")
 
 
 def _short(path: Path) -> str:
