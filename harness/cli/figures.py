@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 
 import click
 
 from harness.model import RunStatus, RunSummary, Severity
+from harness.text import one_line
 
 UNKNOWN = "–"
 GLYPHS = {RunStatus.RUNNING: "●", RunStatus.FINISHED: "✔", RunStatus.FAILED: "✖", RunStatus.INTERRUPTED: "◌"}
@@ -23,6 +26,11 @@ SEVERITY_COLOURS = {Severity.NOTE: "cyan", Severity.WARNING: "yellow", Severity.
 _SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3600, 86_400
 _MONTH = 30 * _DAY
 _LEAST_SHOWN_USD = 0.00005
+
+
+def elsewhere(store: Path | None) -> str:
+    """Write the option that a suggested command needs where the store is not the project's own."""
+    return "" if store is None else f" --store {one_line(shlex.quote(str(store)), 200)}"
 
 
 def put(text: str = "") -> None:

@@ -72,7 +72,7 @@ def conversation(run: Run, width: int) -> list[str]:
 
 def _conversation(run: Run, width: int) -> Iterator[str]:
     made = derive.made_by(run)
-    places = _places(run)
+    places = _places(run, made)
     talks = {span.span_id: span for span in run.spans if span.operation is Operation.CONVERSATION}
     many = len({message.conversation_id for message in run.messages}) > 1
     before: str | None = ""
@@ -187,14 +187,18 @@ def _used(usage: Usage) -> str:
     return f"{tokens} · {figures.money(usage.cost_usd)}"
 
 
-def _places(run: Run) -> dict[str, list[Finding]]:
-    """Put each finding at its message: the one it names, else the last before it; "" is the end of the run."""
-    names = {message.span_id for message in run.messages}
+def _places(run: Run, made: Mapping[str, Sequence[CallRecord]]) -> dict[str, list[Finding]]:
+    """Put each finding at its message; "" is the end of the run.
+
+    That is the message it names, or the one that came of the call it names, or else the last one before it.
+    """
+    names = {call.span.span_id: message for message, calls in made.items() for call in calls}
+    names.update({message.span_id: message.span_id for message in run.messages})
     found: dict[str, list[Finding]] = {}
     for finding in run.findings:
         earlier = [] if finding.seq is None else [message for message in run.messages if message.seq <= finding.seq]
-        place = finding.span_id if finding.span_id in names else earlier[-1].span_id if earlier else ""
-        found.setdefault(place or "", []).append(finding)
+        place = names.get(finding.span_id or "") or (earlier[-1].span_id if earlier else "")
+        found.setdefault(place, []).append(finding)
     return found
 
 
@@ -246,8 +250,8 @@ def _folded(text: str, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int, indent: str = _INDENT) -> Iterator[str]:
-    """Make *text* printable, keep its own lines, and wrap those that are too long."""
-    for line in printable(text).expandtabs(4).split("\n"):
+    """Make *text* printable, keep its own lines but empty ones around it, and wrap those that are too long."""
+    for line in printable(text).expandtabs(4).strip("\n").split("\n"):
         if not line.strip():
             yield ""
             continue

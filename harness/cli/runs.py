@@ -45,8 +45,8 @@ def command(store: Path | None, limit: int, tag: str | None, *, as_json: bool) -
     for line in lines(listed, time.time_ns()):
         figures.put(line)
     if more:
-        say(f"… and older ones; `harness runs -n {limit * 5}` lists more.")
-    say("`harness show @1` prints the newest.")
+        say(f"… and older ones; `harness runs -n {limit * 5}{figures.elsewhere(store)}` lists more.")
+    say(f"`harness show @1{figures.elsewhere(store)}` prints the newest.")
 
 
 def lines(runs: Sequence[RunSummary], now_ns: int) -> list[str]:

@@ -43,10 +43,10 @@ def command(store: Path | None, run: str, *, spans: bool, as_json: bool) -> None
     page = pages.forest(found, width) if spans else pages.conversation(found, width)
     for line in (*pages.title(found, time.time_ns(), width), "", *page):
         figures.put(line)
-    name = one_line(found.run_id, 200)
-    other = f"`harness show {name}` its conversation" if spans else f"`harness show {name} --spans` its spans"
+    name, where = one_line(found.run_id, 200), figures.elsewhere(store)
+    other = f"harness show {name}{where}" if spans else f"harness show {name} --spans{where}"
     say()
-    say(f"Next: {other}, `harness check {name}` judges it, `harness tui` browses.")
+    say(f"Next: `{other}` prints its {'conversation' if spans else 'spans'}, `harness check {name}{where}` judges it.")
 
 
 def document(run: Run, *, spans: bool) -> dict[str, Json]:

@@ -51,7 +51,7 @@ def writer(segment: str) -> str:
 def names(store: Path) -> list[str]:
     """List the segments there are, sorted."""
     try:
-        found = os.listdir(store / FOLDER)
+        found = [path.name for path in (store / FOLDER).iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -118,12 +118,10 @@ def _lock_file(path: Path, *, exclusive: bool) -> int | None:
 def _locked(handle: int, kind: int, until: float) -> bool:
     nap = _LEAST_NAP_S
     while True:
-        try:
+        with contextlib.suppress(OSError):
             fcntl.flock(handle, kind | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(nap)
-            nap = min(nap * 1.5, _LONGEST_NAP_S)
-        else:
             return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(nap)
+        nap = min(nap * 1.5, _LONGEST_NAP_S)

@@ -140,7 +140,8 @@ def _unreadable(path: Path, error: Exception) -> StoreError:
     if "lock" in reason.lower():
         hint = "Close the other program: the store is open for writing there."
     else:
-        hint = f"Move it aside (mv {path.name} {path.name}.broken) and go on; what lies in {path.parent.name}/journal is kept."
+        kept = f"what lies in {path.parent.name}/journal is kept"
+        hint = f"Move it aside (mv {path.name} {path.name}.broken) and go on; {kept}."
     return StoreError(f"cannot read the store's database {str(path)!r}: {reason}", hint=hint)
 
 

@@ -127,7 +127,19 @@ def test_runs_are_listed_with_their_marks_counts_and_costs(store, capsys):
     code, out, err = run(capsys, "runs", "--store", str(store))
     header, first, second = out.splitlines()
     assert code == Exit.CLEAN
-    assert header.split() == "RUN NAME ENDED BY MESSAGES CALLS TOKENS COST TIME FINDINGS WHEN".split()
+    assert header.split() == [
+        "RUN",
+        "NAME",
+        "ENDED",
+        "BY",
+        "MESSAGES",
+        "CALLS",
+        "TOKENS",
+        "COST",
+        "TIME",
+        "FINDINGS",
+        "WHEN",
+    ]
     assert re.fullmatch(
         r"✔  run-one  adding  +max turns +3 +1 +1,234 +\$0\.0123 +11\.0 s  ▲ 1 warning  2023-11-1[45]", first
     )
@@ -194,7 +206,7 @@ def test_a_run_is_shown_as_the_conversation_it_was(store, capsys, monkeypatch):
         "\n"
         "■ ended: max turns by user (3)\n"
     )
-    assert "`harness show run-one --spans`" in err
+    assert f"`harness show run-one --spans --store {store}`" in err
 
 
 def test_the_spans_of_a_run_are_shown_as_a_tree(store, capsys, monkeypatch):
