@@ -56,6 +56,15 @@ def test_a_scenario_that_does_not_hold_fails_and_says_why_without_a_traceback(po
     assert "runner.py" not in done.stdout
 
 
+def test_a_project_that_is_strict_with_its_warnings_may_run_a_framework_that_is_not(polite):
+    program = "import warnings\nfrom autogen import AssistantAgent\nwarnings.warn('old', DeprecationWarning)\n"
+    (polite / "old.py").write_text(program + "def chat():\n    raise SystemError('reached')\n")
+    (polite / "old.scenario.yaml").write_text("name: old\nfactory: old:chat\nexpect: {}\n")
+    done = run_pytest(polite, "-W", "error")
+    assert "politeness" not in done.stdout.split("short test summary")[1]
+    assert "SystemError" in done.stdout
+
+
 def test_a_file_that_is_no_scenario_fails_with_one_clear_line(tmp_path):
     (tmp_path / "broken.scenario.yaml").write_text("agents: [\n")
     done = run_pytest(tmp_path)

@@ -11,6 +11,7 @@ pytest.importorskip("textual", reason="the tui extra is not installed")
 
 from tests.library.picture import PICTURE, draw
 
+pytestmark = pytest.mark.filterwarnings("default")
 README = PICTURE.parents[1] / "README.md"
 
 
@@ -24,5 +25,5 @@ def test_the_picture_in_the_readme_is_what_the_app_draws_today() -> None:
     drawn = draw()
     assert "repeated-message" in words(drawn)
     assert words(PICTURE.read_text(encoding="utf-8")) == words(drawn)
-    assert "url(" not in drawn
+    assert "url(http" not in drawn.replace('"', "")
     assert "(docs/tui.svg)" in README.read_text(encoding="utf-8")
