@@ -60,8 +60,9 @@ def test_a_project_that_is_strict_with_its_warnings_may_run_a_framework_that_is_
     program = "import warnings\nfrom autogen import AssistantAgent\nwarnings.warn('old', DeprecationWarning)\n"
     (polite / "old.py").write_text(program + "def chat():\n    raise SystemError('reached')\n")
     (polite / "old.scenario.yaml").write_text("name: old\nfactory: old:chat\nexpect: {}\n")
-    done = run_pytest(polite, "-W", "error")
-    assert "politeness" not in done.stdout.split("short test summary")[1]
+    (polite / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    done = run_pytest(polite)
+    assert "1 failed, 1 passed" in done.stdout
     assert "SystemError" in done.stdout
 
 
