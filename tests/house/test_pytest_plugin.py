@@ -61,7 +61,7 @@ def test_a_project_that_is_strict_with_its_warnings_may_run_a_framework_that_is_
     (polite / "old.py").write_text(program + "def chat():\n    raise SystemError('reached')\n")
     (polite / "old.scenario.yaml").write_text("name: old\nfactory: old:chat\nexpect: {}\n")
     (polite / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
-    done = run_pytest(polite)
+    done = run_pytest(polite, "-p", "no:asyncio")
     assert "1 failed, 1 passed" in done.stdout
     assert "SystemError" in done.stdout
 
