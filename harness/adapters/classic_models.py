@@ -1,0 +1,121 @@
+"""Where classic AutoGen asks a model: below its own cache, above any provider's client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.adapters import classic_messages as native
+from harness.adapters.classic_seam import Value, make_call, through, within
+from harness.call import Reply
+from harness.model import Operation
+from harness.trace import safely
+
+if TYPE_CHECKING:
+    from harness.adapters.classic import Classic
+    from harness.adapters.patching import Function
+
+
+@dataclass(slots=True)
+class Asking:
+    """What the wrapper around the model clients was asked; *done* once one of them is."""
+
+    agent: Any
+    request: Mapping[str, Any]
+    done: bool = False
+
+
+_asking: ContextVar[Asking | None] = ContextVar("harness_asking_model", default=None)
+
+
+def attach(adapter: Classic, wrapper: type) -> None:
+    """Put hooks onto the framework's wrapper around model clients; the clients get theirs when they are used."""
+    wrap = adapter.patches.wrap
+    wrap(wrapper, "create", lambda original: _create(adapter, original))
+    wrap(wrapper, "_register_default_client", lambda original: _register_client(adapter, original))
+    wrap(wrapper, "_separate_create_config", lambda original: _separate_config(adapter, original))
+
+
+def _create(adapter: Classic, original: Function) -> Function:
+    def create(wrapper: Any, **config: Any) -> Any:
+        for client in getattr(wrapper, "_clients", ()):
+            adapter.patches.wrap_all(type(client), "create", lambda method: _ask_model(adapter, method))
+        asking = Asking(config.get("agent"), config)
+        token = _asking.set(asking)
+        try:
+            response = original(wrapper, **config)
+        finally:
+            _asking.reset(token)
+        if not asking.done:
+            _from_cache(adapter, asking, response)
+        return response
+
+    return create
+
+
+@safely
+def _from_cache(adapter: Classic, asking: Asking, response: Any) -> None:
+    """Report a reply that the framework's own cache gave: no client was asked."""
+    if not getattr(response, "choices", None):
+        return
+    asked = {name: asking.request[name] for name in ("messages", "tools") if name in asking.request}
+    request = native.request({**asked, "model": getattr(response, "model", None)}, adapter.messages)
+    adapter.trace.observed(
+        make_call(Operation.CHAT, asking.agent, request), Reply(value=native.reply(response), cache_hit=True)
+    )
+
+
+def _ask_model(adapter: Classic, original: Function) -> Function:
+    def create(client: Any, params: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        asking = _asking.get()
+        if asking is None or within(Operation.CHAT):
+            return original(client, params, *args, **kwargs)
+        asking.done = True
+        return through(
+            adapter,
+            lambda: make_call(Operation.CHAT, asking.agent, native.request(params, adapter.messages)),
+            lambda: original(client, params, *args, **kwargs),
+            native.reply,
+            completion,
+        )
+
+    return create
+
+
+def completion(value: Value) -> Any:
+    """Rebuild the OpenAI client's response object from a neutral reply."""
+    from openai.types.chat import ChatCompletion
+
+    return ChatCompletion.model_validate(native.completion(value))
+
+
+# Shaped like a key: AutoGen warns, on stdout, about one that is not.
+_NO_KEY = "sk-" + "replayed-without-a-key-".ljust(48, "0")
+
+
+def _register_client(adapter: Classic, original: Function) -> Function:
+    """Let a program without a key be replayed: the client insists on one when it is built, and is never asked."""
+
+    def _register_default_client(wrapper: Any, config: Value, openai_config: Value) -> Any:
+        keys = (config.get("api_key"), openai_config.get("api_key"), os.environ.get("OPENAI_API_KEY"))
+        if adapter.recording.offline and not any(keys):
+            openai_config = {**openai_config, "api_key": _NO_KEY}
+            config = {name: value for name, value in config.items() if name != "api_key"}
+        return original(wrapper, config, openai_config)
+
+    return _register_default_client
+
+
+def _separate_config(adapter: Classic, original: Function) -> Function:
+    """Switch the framework's own response cache off while recording and replaying: it would answer instead."""
+
+    def _separate_create_config(wrapper: Any, config: Value) -> Any:
+        create_config, extra = original(wrapper, config)
+        if adapter.recording.uncached:
+            extra = {**extra, "cache": None, "cache_seed": None}
+        return create_config, extra
+
+    return _separate_create_config
