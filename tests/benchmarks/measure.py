@@ -35,7 +35,7 @@ class Figure:
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
-def compare(  
+def compare(
     name: str, ours: Callable[[], float], *, peer: str, floor: Callable[[], float], unit: str, n: int
 ) -> Figure:
     """Take *n* pairs of samples, after one of each that does not count."""
