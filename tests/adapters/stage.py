@@ -15,6 +15,12 @@ from harness.model import Operation, Run, Span
 from harness.store import open_store
 from tests.server import ScriptedServer
 
+# What the frameworks and their clients deprecate or leave open is theirs.
+THEIR_WARNINGS = [
+    pytest.mark.filterwarnings(f"ignore::{kind}")
+    for kind in ("DeprecationWarning", "ResourceWarning", "UserWarning", "pytest.PytestUnraisableExceptionWarning")
+]
+
 autogen = pytest.importorskip("autogen", reason="the classic extra is not installed")
 
 

@@ -15,6 +15,7 @@ import harness
 from harness import semconv
 from harness.model import Operation, RunStatus, Status
 from tests.adapters.stage import (
+    THEIR_WARNINGS,
     assistant,
     autogen,
     config,
@@ -26,7 +27,7 @@ from tests.adapters.stage import (
 )
 from tests.server import Reply, ScriptedServer, ToolCall, error, rules, tool_call
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = THEIR_WARNINGS
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 import harness
 from harness import plugins, semconv
 from harness.model import Operation
-from tests.adapters.stage import assistant, autogen, config, group, proxy, recording
+from tests.adapters.stage import THEIR_WARNINGS, assistant, autogen, config, group, proxy, recording
 from tests.adapters.test_classic_picture import Typist
 from tests.server import Reply, ScriptedServer, ToolCall, error, tool_call
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = THEIR_WARNINGS
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import harness
 from harness.call import Call, Reply
 from harness.model import Operation
 from harness.trace import Trace, current
-from tests.adapters.stage import assistant, autogen, group, proxy, recording
+from tests.adapters.stage import THEIR_WARNINGS, assistant, autogen, group, proxy, recording
 from tests.server import ScriptedServer, tool_call
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = THEIR_WARNINGS
 
 
 @pytest.fixture
