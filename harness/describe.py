@@ -70,6 +70,7 @@ def answered(call: Call, reply: Reply, price_overrides: Mapping[str, tuple[float
         found.update(_usage(call, value, price_overrides, cache_hit=reply.cache_hit))
     elif call.operation is Operation.TOOL:
         found[semconv.GEN_AI_TOOL_RESULT] = encode(value.get("result"))
+        found[semconv.HARNESS_TOOL_ACTS] = value.get("acts") or None
     elif call.operation is Operation.CODE:
         found[semconv.HARNESS_CODE_EXIT] = value.get("exit_code")
         found[semconv.HARNESS_CODE_OUTPUT] = value.get("output")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from harness.model import Json
 
+log = logging.getLogger("harness")
 MODES = ("live", "record", "replay")
 
 
@@ -142,7 +144,12 @@ def _attach(adapter: Any) -> None:  # noqa: ANN401
     if _recording is None or any(isinstance(attached, adapter) for attached in _recording.adapters):
         return
     attached = adapter(_recording)
-    attached.attach()
+    try:
+        attached.attach()
+    except Exception:
+        attached.detach()
+        log.warning("%s cannot be recorded: its adapter does not fit", adapter.module, exc_info=True)
+        return
     _recording.adapters.append(attached)
 
 

@@ -75,6 +75,7 @@ HARNESS_REPLAYED: Final = "harness.replayed"  # the reply came from a cassette
 HARNESS_CODE_BLOCKS: Final = "harness.code.blocks"  # JSON string: [{"language", "code"}]
 HARNESS_CODE_EXIT: Final = "harness.code.exit_code"
 HARNESS_CODE_OUTPUT: Final = "harness.code.output"
+HARNESS_TOOL_ACTS: Final = "harness.tool.acts"  # the result is more than its text, so it cannot be replayed
 HARNESS_CODE_EXECUTOR: Final = "harness.code.executor"
 HARNESS_HUMAN_PROMPT: Final = "harness.human.prompt"
 HARNESS_HUMAN_INPUT: Final = "harness.human.input"

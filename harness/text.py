@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 
 _VISIBLE = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: "␡"}
+_LAST_ASCII = 0x7E
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
@@ -28,6 +29,11 @@ def printable(text: object) -> str:
 def _picture(match: re.Match[str]) -> str:
     code = ord(match[0])
     return _VISIBLE.get(code) or f"<U+{code:04X}>"
+
+
+def escaped(json_text: str) -> str:
+    """Escape in *json_text* what ``printable`` would make visible: the same JSON, and nothing that moves a terminal."""
+    return _HIDDEN.sub(lambda match: json.dumps(match[0])[1:-1] if ord(match[0]) > _LAST_ASCII else match[0], json_text)
 
 
 def one_line(text: object, width: int) -> str:

@@ -135,6 +135,7 @@ class Trace:
         self.attributes = dict(attributes or {})
         self.recent: deque[str] = deque(maxlen=1000)
         self._widened: RunState | None = None
+        self._loose: RunState | None = None
         self._prices = price_overrides
         self._redact = redactor()
         self._sequence = itertools.count(1)
@@ -149,6 +150,15 @@ class Trace:
         run = RunState(run_id=run_id or os.urandom(8).hex(), attributes=attributes or {})
         self.recent.append(run.run_id)
         return run
+
+    def loose_run(self) -> RunState:
+        """Give the one run of this process for what happens outside any conversation, unless another was asked for."""
+        given = self._given_run()
+        if given is not None:
+            return given
+        if self._loose is None:
+            self._loose = self.new_run()
+        return self._loose
 
     @contextmanager
     def within(self, run: RunState) -> Iterator[None]:
@@ -221,7 +231,7 @@ class Trace:
             self._process = self.journal.process
             self._dice.seed(os.urandom(16))
         parent = current()
-        run = parent.run if parent else self._run()
+        run = parent.run if parent else self._given_run() or self.new_run()
         described: dict[str, Json] = {semconv.HARNESS_OPERATION: operation.value}
         if operation in _OTEL_NAMES:
             described[semconv.GEN_AI_OPERATION] = _OTEL_NAMES[operation]
@@ -251,14 +261,14 @@ class Trace:
     def _complete(self, record: dict[str, Json], end_ns: int, end_seq: int, *, ok: bool) -> None:
         record.update(k="e", end_ns=end_ns, end_seq=end_seq, status="ok" if ok else "error")
 
-    def _run(self) -> RunState:
+    def _given_run(self) -> RunState | None:
+        """Find the run that was asked for: by a block around this, or by an id that several processes were given."""
         run = otel.get_value(_RUN)
         if isinstance(run, RunState):
             return run
-        # One run over everything, in this process and others that were given the same id.
         run_id = os.environ.get("HARNESS_RUN_ID")
         if not run_id:
-            return self.new_run()
+            return None
         if self._widened is None or self._widened.run_id != run_id:
             self._widened = self.new_run(run_id)
         return self._widened

@@ -146,7 +146,8 @@ def _exchanges(run: Run) -> list[Exchange]:
             continue
         if any(span.operation is Operation.CHAT for span in above[call.span.span_id]):
             continue  # A model client that asks another one: the outer answer is the one replayed.
-        live = call.span.span_id in asking and kind is not Operation.CHAT
+        acts = bool(call.span.attributes.get(semconv.HARNESS_TOOL_ACTS))
+        live = acts or (call.span.span_id in asking and kind is not Operation.CHAT)
         failure = None if call.reply is not None else _failure(call)
         if not live and call.reply is None and failure is None:
             continue

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.canonical import canonical
-from harness.text import mark, one_line, printable, redactor
+from harness.text import escaped, mark, one_line, printable, redactor
 
 SECRETS = {
     "openai": "sk-proj-abcdefghijklmnop1234",
@@ -64,6 +64,13 @@ def test_the_value_of_a_secret_variable_is_found_plain_and_inside_json(secret: s
 @given(st.dictionaries(st.text("abc"), st.text(st.sampled_from('abc"\\\n sk-é🎈'))))
 def test_json_stays_json_whatever_is_taken_out(value: dict[str, str]) -> None:
     json.loads(redactor({"A_TOKEN": 'bbbb"bbbb'})(json.dumps(value)))
+
+
+@given(st.text())
+def test_escaped_json_is_the_same_json_and_moves_no_terminal(text: str) -> None:
+    shown = escaped(json.dumps({"a": text}, ensure_ascii=False))
+    assert json.loads(shown) == {"a": text}
+    assert printable(shown) == shown
 
 
 def test_equal_secrets_leave_equal_marks_and_words_stay() -> None:

@@ -11,7 +11,9 @@ and a turn covers only the making of a reply.
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
+import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +54,8 @@ class Classic:
         wrap = self.patches.wrap
         wrap(ConversableAgent, "initiate_chat", self._initiate_chat)
         wrap(ConversableAgent, "a_initiate_chat", self._a_initiate_chat)
-        wrap(ConversableAgent, "send", self._send)
-        wrap(ConversableAgent, "a_send", self._a_send)
+        self.patches.choose(ConversableAgent, "send", self._send)
+        self.patches.choose(ConversableAgent, "a_send", self._a_send)
         wrap(ConversableAgent, "generate_reply", self._generate_reply)
         wrap(ConversableAgent, "a_generate_reply", self._a_generate_reply)
         wrap(ConversableAgent, "_process_received_message", self._received)
@@ -87,23 +89,33 @@ class Classic:
 
         return a_initiate_chat
 
-    def _send(self, original: Function) -> Function:
-        def send(agent: Any, message: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:
-            if current() is not None:
-                return original(agent, message, recipient, *args, **kwargs)
-            with self._talk(agent, recipient, None):
+    def _send(self, agent: Any, original: Function) -> Function:
+        """Give the framework's own method inside a conversation; outside, one that begins a conversation."""
+        if current() is not None:
+            return types.MethodType(original, agent)
+
+        @functools.wraps(original)
+        def send(message: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:
+            with self._loosely(args, kwargs), self._talk(agent, recipient, None):
                 return original(agent, message, recipient, *args, **kwargs)
 
         return send
 
-    def _a_send(self, original: Function) -> Function:
-        async def a_send(agent: Any, message: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:
-            if current() is not None:
-                return await original(agent, message, recipient, *args, **kwargs)
-            with self._talk(agent, recipient, None):
+    def _a_send(self, agent: Any, original: Function) -> Function:
+        if current() is not None:
+            return types.MethodType(original, agent)
+
+        @functools.wraps(original)
+        async def a_send(message: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:
+            with self._loosely(args, kwargs), self._talk(agent, recipient, None):
                 return await original(agent, message, recipient, *args, **kwargs)
 
         return a_send
+
+    def _loosely(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> contextlib.AbstractContextManager[None]:
+        """Keep messages that ask for no reply, such as a history put in place, together in one run."""
+        asks = kwargs.get("request_reply", args[0] if args else None)
+        return contextlib.nullcontext() if asks else self.trace.within(self.trace.loose_run())
 
     def _conversation(
         self, original: Function, agent: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -143,7 +155,8 @@ class Classic:
             return
         self._heard(scope)
         if error is not None:
-            ending = Ending(kind=EndingKind.ERROR, detail=type(error).__qualname__)
+            kind = EndingKind.ERROR if isinstance(error, Exception) else EndingKind.INTERRUPTED
+            ending = Ending(kind=kind, detail=type(error).__qualname__)
         else:
             ending = conversation_ending(scope.notes)
         self._set_ending(scope, ending)

@@ -129,8 +129,8 @@ def _parameter(value: object) -> Json:
 
 def reply(response: Any) -> dict[str, Json]:
     """Translate a model client's response: the first choice, its finish reason, and the tokens it reports."""
-    choice = response.choices[0]
-    message = choice.message
+    choice = next(iter(response.choices), None)
+    message = getattr(choice, "message", None)
     native = {
         "role": "assistant",
         "content": getattr(message, "content", None),

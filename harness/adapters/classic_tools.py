@@ -138,7 +138,10 @@ def _seamed(adapter: Classic, asking: Asking, function: Callable[..., Any]) -> C
 
 
 def _result(value: object) -> Value:
-    return {"result": value if _is_json(value) else str(value)}
+    if _is_json(value):
+        return {"result": value}
+    # A handoff or a change of the shared context acts by its type: its text cannot stand in for it.
+    return {"result": str(value), "acts": type(value).__module__.partition(".")[0] == "autogen"}
 
 
 def _tool_result(value: Value) -> Json:

@@ -37,6 +37,16 @@ class Patches:
         """Let reads of the instance attribute *name* of *cls* be ``see(instance, value)``; instances do not change."""
         self._put(cls, name, None, _Watched(name, see))
 
+    def choose(self, cls: type, name: str, pick: Callable[[Any, Function], Function]) -> None:
+        """Let lookups of *cls*'s own method *name* on an instance give ``pick(instance, original)``.
+
+        Where *pick* gives the original back, bound, not even a frame is added to the call: a method that calls itself
+        again and again reaches the depth it always did.
+        """
+        original = vars(cls).get(name)
+        if (id(cls), name) not in self._seen and callable(original):
+            self._put(cls, name, original, _Chosen(original, pick))
+
     def _put(self, owner: Any, name: str, original: Any, replacement: Any) -> None:
         self._seen.add((id(owner), name))
         setattr(owner, name, replacement)
@@ -52,6 +62,18 @@ class Patches:
                     setattr(owner, name, original)
         self._done.clear()
         self._seen.clear()
+
+
+class _Chosen:
+    """A method that decides at each lookup what is called."""
+
+    def __init__(self, original: Function, pick: Callable[[Any, Function], Function]) -> None:
+        self._original = original
+        self._pick = pick
+        functools.update_wrapper(self, original)  # type: ignore[arg-type]
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self._original if instance is None else self._pick(instance, self._original)
 
 
 class _Watched:

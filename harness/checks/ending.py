@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from harness import semconv
 from harness.check import Check, Need, Settings
 from harness.model import LIMITS, Ending, EndingKind, Event, Finding, Message, Operation, Severity, Status
 from harness.text import one_line
@@ -93,8 +94,10 @@ class EndedByLimit(Check):
                 talk.near, talk.why, talk.near_at = message, why, talk.messages
         elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
             talk = self._talks.pop(event.span.span_id, _Talk())
+            # A sequence of chats ends as its last one did, which has been judged.
+            sequence = event.span.attributes.get(semconv.HARNESS_CONVERSATION_PATTERN) == "sequential"
             ending = event.ending
-            if ending and ending.kind in LIMITS and (ending.kind, ending.detail) not in _ONE_EXCHANGE:
+            if not sequence and ending and ending.kind in LIMITS and (ending.kind, ending.detail) not in _ONE_EXCHANGE:
                 yield self._finding(event, ending, talk)
 
     def _finding(self, event: Event, ending: Ending, talk: _Talk) -> Finding:

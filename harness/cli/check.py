@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import click
 
 from harness import check, config, derive
+from harness.cli import figures
 from harness.cli.common import emit_json, existing_store, json_option, say, store_option
-from harness.errors import Exit, NothingRanError
+from harness.errors import Exit, NothingRanError, StoreError
 from harness.model import Finding, Json, Run, RunStatus, Severity
 from harness.text import one_line, printable
 
@@ -92,7 +93,10 @@ def command(  # noqa: PLR0913 - the options of the verb
     for run_id in dict.fromkeys(kept.find(ref) for ref in runs or ("@1",)):
         run = kept.run(run_id)
         judgement, everything = _judge(run, asked, chosen)
-        kept.judge(run_id, everything)
+        try:
+            kept.judge(run_id, everything)
+        except StoreError as error:
+            say(f"harness: judged, and not kept: {printable(error)}")
         judgements.append(judgement)
     if as_json or form == "json":
         emit_json([as_record(each.run, finding) for each in judgements for finding in each.findings])
@@ -170,7 +174,7 @@ def _tell(judgement: Judgement) -> None:
 
 def _amounts(run: Run) -> str:
     summary = run.summary
-    cost = "–" if summary.cost_usd is None else f"${summary.cost_usd:.4f}"
+    cost = figures.money(summary.cost_usd)
     going = "  (still running)" if summary.status is RunStatus.RUNNING else ""
     return f"{summary.messages} messages  {summary.model_calls} model calls  {cost}{going}"
 

@@ -10,6 +10,7 @@ import click
 
 from harness import config
 from harness.errors import StoreError
+from harness.text import escaped
 
 if TYPE_CHECKING:
     from harness.store import Store
@@ -49,4 +50,4 @@ def emit_json(value: object) -> None:
     """Print *value* as one JSON document on stdout."""
     import json
 
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    click.echo(escaped(json.dumps(value, ensure_ascii=False, indent=2, default=str)))

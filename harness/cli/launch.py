@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
 import runpy
 import sys
 import threading
-import traceback
 import types
 from collections.abc import Sequence
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 from harness.errors import Exit, HarnessError, UsageError
@@ -41,8 +43,14 @@ def run(program: Sequence[str], *, is_module: bool) -> int:
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join()
-    sys.stdout.flush()
+    _flush()
     return code
+
+
+def _flush() -> None:
+    """Print what the program has said so far, unless it has closed its stdout."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
 
 
 def _guarded(program: Sequence[str], *, is_module: bool) -> int:
@@ -66,12 +74,15 @@ def _run_file(program: Sequence[str]) -> None:
     path = Path(program[0])
     sys.argv = list(program)
     if path.is_dir():
-        sys.path[0] = str(path)
-        path = path / "__main__.py"
-    else:
-        sys.path[0] = str(path.resolve().parent)
+        del sys.path[0]  # run_path puts the folder there
+        runpy.run_path(program[0], run_name="__main__")
+        return
+    sys.path[0] = str(path.resolve().parent)
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - as Python names it, links and all
     main = types.ModuleType("__main__")
     main.__file__ = str(path)
+    main.__loader__ = SourceFileLoader("__main__", str(path))
+    main.__annotations__ = {}
     main.__builtins__ = __builtins__  # type: ignore[attr-defined]
     sys.modules["__main__"] = main
     exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), vars(main))  # noqa: S102 - what it is for
@@ -99,8 +110,8 @@ def _print(error: BaseException) -> None:
     frames = error.__traceback__
     while frames is not None and _ours(frames.tb_frame.f_code.co_filename):
         frames = frames.tb_next
-    sys.stdout.flush()
-    traceback.print_exception(type(error), error, frames)
+    _flush()
+    sys.excepthook(type(error), error.with_traceback(frames), frames)
 
 
 def _ours(file: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ import click
 
 from harness.cli import launch
 from harness.cli.common import say, store_option
-from harness.errors import Exit, UnknownRunError, UsageError
+from harness.errors import Exit, HarnessError, UsageError
 from harness.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -64,13 +65,22 @@ def command(  # noqa: PLR0913 - one parameter an option
     attached = recording.instrument(
         store, interceptors=(replaying,) if replaying else (), mode=mode, name=name, tags=tags
     )
+    process = os.getpid()
     code = launch.run(program, is_module=is_module)
+    if os.getpid() != process:  # a child that the program forked came back here: its parent tells and records
+        recording.uninstrument()
+        return code
     made = list(attached.trace.recent)
     dropped = attached.journal.dropped
     recording.uninstrument()
-    runs = _runs(attached.store, made)
     if dropped:
-        say(f"harness: {dropped} records could not be written to {attached.store}; is the disk full?")
+        say(f"harness: {dropped:,} records could not be written to {printable(attached.store)}. Is the disk full?")
+    try:
+        runs = _runs(attached.store, made)
+    except HarnessError as error:  # the program's own code goes before ours
+        say(f"harness: {printable(error)}")
+        say(f"  {printable(error.hint)}")
+        return code or error.code
     if not quiet:
         _tell(runs)
     if replaying is not None and replaying.misses:
@@ -94,15 +104,9 @@ def _runs(store: Path, made: Sequence[str]) -> list[Run]:
     opened.ingest()
     settings = config.load(store=store)
     rules: dict[str, Any] = {"limits": settings.limits, "prices": settings.prices, "disabled": settings.disabled}
-    runs = []
-    for run_id in made:
-        try:
-            run = opened.run(run_id)
-        except UnknownRunError:  # a run that was begun and in which nothing happened
-            continue
-        findings = check.judge(derive.events(run), **rules)
-        opened.judge(run_id, findings)
-        runs.append(replace(run, findings=findings))
+    runs = [replace(run, findings=check.judge(derive.events(run), **rules)) for run in opened.each(made)]
+    for run in runs:  # only now: a judgement is a record that the next read would have to gather
+        opened.judge(run.run_id, run.findings)
     return runs
 
 

@@ -6,7 +6,7 @@ import difflib
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,12 +92,15 @@ class Store:
     def run(self, run_id: str) -> Run:
         """Derive the run with exactly this id. Raises UnknownRunError if nothing is recorded of it."""
         with self._asking() as con:
-            spans = _spans(con, run_id)
-            if not spans:
+            run = _run(con, run_id)
+            if run is None:
                 raise _unknown(con, run_id)
-            parts, links = _contents(con, run_id)
-            findings = _findings(con, run_id)
-        return derive.run(run_id, spans, parts, links, findings)
+            return run
+
+    def each(self, run_ids: Iterable[str]) -> list[Run]:
+        """Derive the runs with these ids, as they stand at one moment; those nothing is recorded of are left out."""
+        with self._asking() as con:
+            return [run for run in (_run(con, run_id) for run_id in run_ids) if run is not None]
 
     def judge(self, run_id: str, findings: Sequence[Finding]) -> None:
         """Keep *findings* as what is said of a run, instead of what was said before, through the journal.
@@ -171,6 +174,13 @@ def _summary(row: dict[str, Any]) -> RunSummary:
             "tags": tuple(row["tags"]),
         }
     )
+
+
+def _run(con: Connection, run_id: str) -> Run | None:
+    spans = _spans(con, run_id)
+    if not spans:
+        return None
+    return derive.run(run_id, spans, *_contents(con, run_id), _findings(con, run_id))
 
 
 def _find(con: Connection, ref: str) -> str:

@@ -6,6 +6,8 @@ and bounds by time and batch find a run as fast. The file is kept in a storage v
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,12 +139,18 @@ def reading(store: Path) -> Iterator[None]:
 def _unreadable(path: Path, error: Exception) -> StoreError:
     """Say in one line what is wrong with the database, and that the journals are not."""
     reason = str(error).partition("\n")[0]
+    if os.strerror(errno.ENOSPC).lower() in reason.lower():
+        hint = f"Make room and go on; {_kept(path)}."
+        return StoreError(f"no space left on the disk of the store {str(path.parent)!r}", hint=hint)
     if "lock" in reason.lower():
         hint = "Close the other program: the store is open for writing there."
     else:
-        kept = f"what lies in {path.parent.name}/journal is kept"
-        hint = f"Move it aside (mv {path.name} {path.name}.broken) and go on; {kept}."
+        hint = f"Move it aside (mv {path.name} {path.name}.broken) and go on; {_kept(path)}."
     return StoreError(f"cannot read the store's database {str(path)!r}: {reason}", hint=hint)
+
+
+def _kept(path: Path) -> str:
+    return f"what lies in {path.parent.name}/journal is kept"
 
 
 def quoted(path: Path) -> str:
@@ -151,11 +159,15 @@ def quoted(path: Path) -> str:
 
 
 def _exists(path: Path) -> bool:
-    """Say whether there is a database. An empty file is what a full disk leaves behind, and counts as none."""
+    """Say whether there is a database. Raises StoreError for an empty file: ours come whole, under their name last."""
     try:
-        return path.stat().st_size > 0
+        size = path.stat().st_size
     except FileNotFoundError:
         return False
+    if size == 0:
+        hint = f"Something else emptied it. Remove it (rm {path.name}) and go on; {_kept(path)}."
+        raise StoreError(f"the store's database {str(path)!r} is empty", hint=hint)
+    return True
 
 
 def _make(con: Connection, path: Path) -> None:

@@ -399,6 +399,28 @@ def test_messages_sent_outside_any_chat_make_one_run(store: Path) -> None:
     assert [(m.sender, m.text) for m in seen.run.messages] == [("user", "Go."), ("helper", "Yes. TERMINATE")]
 
 
+def test_messages_that_ask_for_no_reply_outside_any_chat_are_one_run_together(store: Path) -> None:
+    with ScriptedServer(["TERMINATE"]) as server, recording(store) as seen:
+        helper, user = assistant("helper", server), proxy()
+        for number in range(5):
+            user.send(f"Remember {number}.", helper, request_reply=False)
+        user.initiate_chat(helper, message="Go.", clear_history=False)
+    loose, chat = seen.runs
+    assert [message.text for message in loose.messages] == [f"Remember {number}." for number in range(5)]
+    assert [message.text for message in chat.messages] == ["Go.", "TERMINATE"]
+
+
+def test_a_chat_that_is_stopped_from_outside_says_so(store: Path) -> None:
+    class Impatient(autogen.UserProxyAgent):
+        def get_human_input(self, prompt: str, **_: Any) -> str:
+            raise KeyboardInterrupt(prompt)
+
+    user = Impatient("boss", human_input_mode="ALWAYS", code_execution_config=False)
+    with ScriptedServer(["Done?"]) as server, recording(store) as seen, pytest.raises(KeyboardInterrupt):
+        user.initiate_chat(assistant("helper", server), message="Go.")
+    assert seen.ending == ("interrupted", None, "KeyboardInterrupt")
+
+
 def test_a_message_is_stored_once_however_often_it_is_asked_about(store: Path) -> None:
     with ScriptedServer(lambda _: "An answer.") as server, recording(store) as seen:
         user = proxy(default_auto_reply="A question.", max_consecutive_auto_reply=9)

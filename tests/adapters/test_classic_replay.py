@@ -13,7 +13,7 @@ from harness import plugins, semconv
 from harness.model import Operation
 from tests.adapters.stage import THEIR_WARNINGS, assistant, autogen, config, group, proxy, recording
 from tests.adapters.test_classic_picture import Typist
-from tests.server import Reply, ScriptedServer, ToolCall, error, tool_call
+from tests.server import Reply, ScriptedServer, ToolCall, error, rules, tool_call
 
 pytestmark = THEIR_WARNINGS
 
@@ -162,3 +162,29 @@ def test_a_replay_inside_a_recording_leaves_it_as_it_was(store: Path) -> None:
     assert [run.summary.mode for run in seen.runs] == ["replay", "live"]
     (chat,) = [span for span in seen.runs[0].spans if span.operation is Operation.CHAT]
     assert chat.attributes[semconv.HARNESS_REPLAYED] is True
+
+
+def test_a_handoff_is_made_again_and_not_read_from_its_text(store: Path) -> None:
+    group_chat = pytest.importorskip("autogen.agentchat.group", reason="this AutoGen has no handoffs")
+    patterns = pytest.importorskip("autogen.agentchat.group.patterns")
+
+    def play(server: ScriptedServer) -> Any:
+        front, tech = assistant("front", server, "You greet."), assistant("tech", server, "You repair.")
+
+        def pass_on(reason: str) -> Any:
+            return group_chat.ReplyResult(message=f"passed on: {reason}", target=group_chat.AgentTarget(tech))
+
+        front.register_for_llm(name="pass_on", description="Pass on.")(pass_on)
+        front.register_for_execution(name="pass_on")(pass_on)
+        pattern = patterns.DefaultPattern(
+            initial_agent=front, agents=[front, tech], user_agent=None, group_after_work=group_chat.TerminateTarget()
+        )
+        result, _, last = autogen.agentchat.initiate_group_chat(pattern=pattern, messages="It is broken.", max_rounds=6)
+        return [message["content"] for message in result.chat_history], last.name
+
+    script = rules({"You greet": [tool_call("pass_on", reason="broken"), "Me again."], "You repair": ["Repaired."]})
+    with ScriptedServer(script) as server:
+        first = record(store, server, play)
+    assert first[1] == "tech"
+    with ScriptedServer([]) as silent, harness.replay(store / "c.jsonl"):
+        assert play(silent) == first

@@ -188,3 +188,71 @@ def test_attaching_twice_is_attaching_once(store: Path) -> None:
     harness.uninstrument()
     harness.uninstrument()
     assert not (store / "elsewhere").exists()
+
+
+def test_a_chat_gets_as_deep_as_it_would(store: Path) -> None:
+    def depth() -> int:
+        def answer(agent: Any, messages: Any = None, sender: Any = None, config: Any = None) -> tuple[bool, str]:
+            return True, "again"
+
+        one, two = (
+            autogen.ConversableAgent(
+                name, llm_config=False, human_input_mode="NEVER", max_consecutive_auto_reply=10_000
+            )
+            for name in ("one", "two")
+        )
+        for agent in (one, two):
+            agent.register_reply([autogen.ConversableAgent, None], answer, position=1)
+        with pytest.raises(RecursionError):
+            one.initiate_chat(two, message="hi", silent=True)
+        return len(two.chat_messages[one])
+
+    bare = depth()
+    with recording(store):
+        watched = depth()
+    assert watched > 0.95 * bare
+
+
+def test_a_subclass_that_overrides_sending_is_asked_as_before(store: Path) -> None:
+    sent: list[Any] = []
+
+    class Own(autogen.UserProxyAgent):
+        def send(self, message: Any, *args: Any, **kwargs: Any) -> Any:
+            sent.append(message)
+            return super().send(message, *args, **kwargs)
+
+    with ScriptedServer(["TERMINATE"]) as server, recording(store) as seen:
+        user = Own("user", human_input_mode="NEVER", code_execution_config=False)
+        user.initiate_chat(assistant("helper", server), message="Go.", max_turns=1)
+    assert sent == ["Go."]
+    assert len(seen.run.messages) == 2
+
+
+def test_a_client_whose_response_has_no_choices_is_recorded_as_it_is(store: Path) -> None:
+    from types import SimpleNamespace
+
+    class Own:
+        def __init__(self, config: dict[str, Any], **_: Any) -> None:
+            self.config = config
+
+        def create(self, params: dict[str, Any]) -> Any:
+            return SimpleNamespace(choices=[], model="own", cost=0)
+
+        def message_retrieval(self, response: Any) -> list[str]:
+            return ["From nowhere. TERMINATE"]
+
+        def cost(self, response: Any) -> float:
+            return 0
+
+        @staticmethod
+        def get_usage(response: Any) -> dict[str, Any]:
+            return {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "cost": 0, "model": "own"}
+
+    with recording(store) as seen:
+        settings = {"config_list": [{"model": "own", "model_client_cls": "Own"}], "cache_seed": None}
+        helper = autogen.AssistantAgent("helper", llm_config=settings)
+        helper.register_model_client(model_client_cls=Own)
+        result = proxy().initiate_chat(helper, message="Go.")
+    assert result.chat_history[-1]["content"] == "From nowhere. TERMINATE"
+    assert seen.run.summary.model_calls == 1
+    assert seen.run.summary.input_tokens is None

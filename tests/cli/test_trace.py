@@ -181,6 +181,56 @@ def test_what_cannot_be_run_is_said_in_one_line(tmp_path: Path, args: list[str],
     assert "Traceback" not in done.stderr
 
 
+def test_a_store_that_cannot_be_read_does_not_hide_the_programs_own_code(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "spans.duckdb").write_bytes(b"not a database at all")
+    app = write(tmp_path, "import sys\nprint('did its work')\nsys.exit(7)\n")
+    done = harness("trace", "--store", "s", app, cwd=tmp_path)
+    assert done.returncode == 7
+    assert done.stdout == "did its work\n"
+    assert "spans.duckdb" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_forked_child_that_leaves_tells_nothing(tmp_path: Path) -> None:
+    source = """
+    import os, sys
+    if os.fork() == 0:
+        sys.exit(0)
+    os.wait()
+    """
+    done = harness("trace", "--store", "s", write(tmp_path, source), cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr.count("harness:") == 1
+
+
+def test_a_program_may_change_folder_close_its_stdout_and_have_its_own_excepthook(tmp_path: Path) -> None:
+    source = """
+    import os, sys
+    os.chdir("/")
+    print(os.path.exists(__file__), flush=True)
+    sys.excepthook = lambda kind, error, trace: print("hooked", error, file=sys.stderr)
+    sys.stdout.close()
+    raise LookupError("mine")
+    """
+    write(tmp_path, source)
+    done = harness("trace", "--store", "s", "app.py", cwd=tmp_path)
+    assert done.stdout == "True\n"
+    assert done.returncode == 1
+    assert "hooked mine" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_runs_as_python_runs_it(tmp_path: Path) -> None:
+    folder = tmp_path / "tool"
+    folder.mkdir()
+    write(folder, "import beside, sys\nprint(__name__, __spec__ is not None, beside.X, sys.argv)\n", "__main__.py")
+    write(folder, "X = 1\n", "beside.py")
+    traced = harness("trace", "--store", "s", "-q", "tool", "a", cwd=tmp_path)
+    plain = subprocess.run([sys.executable, "tool", "a"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert traced.stdout == plain.stdout, traced.stderr
+
+
 def test_a_program_killed_in_the_middle_shows_as_interrupted_with_every_message_so_far(tmp_path: Path) -> None:
     app = write(tmp_path, TWO_AGENTS)
     held = threading.Event()

@@ -222,11 +222,20 @@ def test_a_truncated_database_is_refused_in_one_line(store):
     assert "\n" not in str(caught.value)
 
 
-def test_an_empty_database_file_counts_as_none(store):
-    (store.path / "spans.duckdb").write_bytes(b"")
-    assert [run.run_id for run in store.runs()] == ["abd2", "xyz"]
+def test_an_empty_database_file_is_a_clear_error_and_what_is_in_journals_survives_its_removal(store):
+    database = store.path / "spans.duckdb"
+    database.write_bytes(b"")
+    for asking in (store.runs, store.ingest):
+        with pytest.raises(StoreError, match="is empty") as caught:
+            asking()
+        assert "rm spans.duckdb" in caught.value.hint
+    database.unlink()
     assert store.ingest().segments == 1
-    assert [run.run_id for run in store.runs()] == ["abd2", "xyz"]
+
+
+def test_several_runs_are_read_at_one_moment_and_unknown_ones_left_out(store):
+    assert [run.run_id for run in store.each(["xyz", "nothing", "abd2"])] == ["xyz", "abd2"]
+    assert store.each([]) == []
 
 
 def test_a_database_of_another_kind_or_a_later_version_is_refused(store):
