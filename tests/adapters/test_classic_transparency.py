@@ -248,11 +248,17 @@ def test_a_client_whose_response_has_no_choices_is_recorded_as_it_is(store: Path
         def get_usage(response: Any) -> dict[str, Any]:
             return {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "cost": 0, "model": "own"}
 
-    with recording(store) as seen:
+    def outcome() -> Any:
         settings = {"config_list": [{"model": "own", "model_client_cls": "Own"}], "cache_seed": None}
         helper = autogen.AssistantAgent("helper", llm_config=settings)
         helper.register_model_client(model_client_cls=Own)
-        result = proxy().initiate_chat(helper, message="Go.")
-    assert result.chat_history[-1]["content"] == "From nowhere. TERMINATE"
+        try:
+            return proxy().initiate_chat(helper, message="Go.").chat_history[-1]["content"]
+        except IndexError as error:  # as later versions do
+            return repr(error)
+
+    bare = outcome()
+    with recording(store) as seen:
+        assert outcome() == bare
     assert seen.run.summary.model_calls == 1
     assert seen.run.summary.input_tokens is None
