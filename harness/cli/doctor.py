@@ -60,7 +60,7 @@ def version(distribution: str) -> str | None:
 
 def _base() -> Iterator[Item]:
     yield Item(name="python", state=OK, detail=f"{platform.python_version()} on {platform.system()}")
-    engines = " ".join(f"{name} {version(name) or '–'}" for name in ("duckdb", "opentelemetry-sdk"))
+    engines = " ".join(f"{name} {version(name) or '–'}" for name in ("duckdb", "opentelemetry-api"))
     yield Item(name="harness", state=OK, detail=f"{__version__} with {engines}")
 
 
