@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.programs import TWO_AGENTS, environment, harness, two_agents_script, write
+from tests.server import ScriptedServer
+
 NAMES = ("scenarios", "exporters", "tui")
 ROOT = Path(__file__).parents[2]
 
@@ -23,13 +26,13 @@ def project(tmp_path):
     return tmp_path
 
 
-def python(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def python(*args: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run Python as a user does, with the current folder first on the path."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("HARNESS_", "PYTEST_"))}
     return subprocess.run(
         [sys.executable, *args],
         cwd=cwd,
-        env={**kept, "PYTHONPATH": str(cwd)},
+        env={**kept, "PYTHONPATH": str(cwd), **environ},
         capture_output=True,
         text=True,
         timeout=120,
@@ -80,6 +83,26 @@ def test_pytest_works_in_such_a_project_and_imports_theirs(project):
     )
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_theirs.py", cwd=project)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_conversation_is_traced_recorded_replayed_tested_and_browsed_in_such_a_project(project):
+    pytest.importorskip("autogen", reason="the classic extra is not installed")
+    pytest.importorskip("textual", reason="the tui extra is not installed")
+    owned = "import scenarios, exporters, tui\nassert {m.OWNER for m in (scenarios, exporters, tui)} == {'the user'}\n"
+    app = write(project, owned + TWO_AGENTS)
+    with ScriptedServer(two_agents_script()) as server:
+        done = harness("trace", "--record", "app.cassette.jsonl", app, cwd=project, server=server)
+    assert done.returncode == 0, done.stderr
+    (project / "app.scenario.yaml").write_text("program: app.py\nexpect: {tools: [add]}\n")
+    assert harness("run", cwd=project).returncode == 0
+    tested = python("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=project, **environment())
+    assert "1 passed" in tested.stdout, tested.stdout + tested.stderr
+    browse = (
+        "import tui; from pathlib import Path; from harness import plugins\n"
+        "svg = plugins.sibling('tui.app').screenshot(Path('.harness'), '@1')\n"
+        "print(tui.OWNER, 'TERMINATE' in svg)"
+    )
+    assert python("-c", browse, cwd=project).stdout == "the user True\n"
 
 
 def test_without_a_package_of_that_name_ours_goes_under_its_own(tmp_path):
