@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from harness import semconv
 from harness.adapters import classic_models, classic_tools
-from harness.adapters.classic_seam import Value, a_through, failed, make_call, through, up, within
+from harness.adapters.classic_seam import Value, Watcher, a_through, failed, make_call, through, up, within
 from harness.call import Call
 from harness.model import Json, Operation
 from harness.trace import safely
 
 if TYPE_CHECKING:
-    from harness.adapters.classic import Classic
     from harness.adapters.patching import Function
 
 
-def attach(adapter: Classic, agent: type, group: type, wrapper: type) -> None:
+def attach(adapter: Watcher, agent: type, group: type, wrapper: type) -> None:
     """Put hooks for every kind of call onto the framework's agent, group chat and model wrapper classes."""
     classic_models.attach(adapter, wrapper)
     classic_tools.attach(adapter, agent)
@@ -29,7 +28,7 @@ def attach(adapter: Classic, agent: type, group: type, wrapper: type) -> None:
 
 
 @safely
-def prepare(adapter: Classic, agent: Any) -> None:
+def prepare(adapter: Watcher, agent: Any) -> None:
     """Put hooks onto what an agent brings along: an executor of any class, a human input method of its own."""
     executor = getattr(agent, "_code_executor", None)
     wrap_all = adapter.patches.wrap_all
@@ -42,7 +41,7 @@ def prepare(adapter: Classic, agent: Any) -> None:
 # Code ----------------------------------------------------------------------------------------------------------------
 
 
-def _execute_code(adapter: Classic, original: Function) -> Function:
+def _execute_code(adapter: Watcher, original: Function) -> Function:
     def execute_code_blocks(executor: Any, code_blocks: Any, *args: Any, **kwargs: Any) -> Any:
         if within(Operation.CODE):
             return original(executor, code_blocks, *args, **kwargs)
@@ -69,7 +68,7 @@ def _code_result(value: Value) -> Any:
     return CodeResult(exit_code=value.get("exit_code") or 0, output=value.get("output") or "")
 
 
-def _run_code(adapter: Classic, original: Function) -> Function:
+def _run_code(adapter: Watcher, original: Function) -> Function:
     def run_code(agent: Any, code: Any, *args: Any, **kwargs: Any) -> Any:
         def asked() -> Call:
             blocks = [{"language": kwargs.get("lang") or "python", "code": code}]
@@ -90,7 +89,7 @@ def _run_code(adapter: Classic, original: Function) -> Function:
 # Humans --------------------------------------------------------------------------------------------------------------
 
 
-def _human(adapter: Classic, original: Function) -> Function:
+def _human(adapter: Watcher, original: Function) -> Function:
     def get_human_input(agent: Any, prompt: Any, *args: Any, **kwargs: Any) -> Any:
         if within(Operation.HUMAN):
             return original(agent, prompt, *args, **kwargs)
@@ -107,7 +106,7 @@ def _human(adapter: Classic, original: Function) -> Function:
     return get_human_input
 
 
-def _a_human(adapter: Classic, original: Function) -> Function:
+def _a_human(adapter: Watcher, original: Function) -> Function:
     async def a_get_human_input(agent: Any, prompt: Any, *args: Any, **kwargs: Any) -> Any:
         if within(Operation.HUMAN):
             return await original(agent, prompt, *args, **kwargs)
@@ -142,7 +141,7 @@ def _note_typed(answer: object) -> None:
 # Speakers ------------------------------------------------------------------------------------------------------------
 
 
-def _select(adapter: Classic, original: Function) -> Function:
+def _select(adapter: Watcher, original: Function) -> Function:
     def select_speaker(group: Any, last: Any, selector: Any, *args: Any, **kwargs: Any) -> Any:
         adapter.heard()
         with _nobody():
@@ -157,7 +156,7 @@ def _select(adapter: Classic, original: Function) -> Function:
     return select_speaker
 
 
-def _a_select(adapter: Classic, original: Function) -> Function:
+def _a_select(adapter: Watcher, original: Function) -> Function:
     async def a_select_speaker(group: Any, last: Any, selector: Any, *args: Any, **kwargs: Any) -> Any:
         adapter.heard()
         with _nobody():

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters import classic_messages as native
-from harness.adapters.classic_seam import Value, make_call, through, within
+from harness.adapters.classic_seam import Value, Watcher, make_call, through, within
 from harness.call import Reply
 from harness.model import Operation
 from harness.trace import safely
 
 if TYPE_CHECKING:
-    from harness.adapters.classic import Classic
     from harness.adapters.patching import Function
 
 
@@ -31,7 +30,7 @@ class Asking:
 _asking: ContextVar[Asking | None] = ContextVar("harness_asking_model", default=None)
 
 
-def attach(adapter: Classic, wrapper: type) -> None:
+def attach(adapter: Watcher, wrapper: type) -> None:
     """Put hooks onto the framework's wrapper around model clients; the clients get theirs when they are used."""
     wrap = adapter.patches.wrap
     wrap(wrapper, "create", lambda original: _create(adapter, original))
@@ -39,7 +38,7 @@ def attach(adapter: Classic, wrapper: type) -> None:
     wrap(wrapper, "_separate_create_config", lambda original: _separate_config(adapter, original))
 
 
-def _create(adapter: Classic, original: Function) -> Function:
+def _create(adapter: Watcher, original: Function) -> Function:
     def create(wrapper: Any, **config: Any) -> Any:
         for client in getattr(wrapper, "_clients", ()):
             adapter.patches.wrap_all(type(client), "create", lambda method: _ask_model(adapter, method))
@@ -57,7 +56,7 @@ def _create(adapter: Classic, original: Function) -> Function:
 
 
 @safely
-def _from_cache(adapter: Classic, asking: Asking, response: Any) -> None:
+def _from_cache(adapter: Watcher, asking: Asking, response: Any) -> None:
     """Report a reply that the framework's own cache gave: no client was asked."""
     if not getattr(response, "choices", None):
         return
@@ -68,7 +67,7 @@ def _from_cache(adapter: Classic, asking: Asking, response: Any) -> None:
     )
 
 
-def _ask_model(adapter: Classic, original: Function) -> Function:
+def _ask_model(adapter: Watcher, original: Function) -> Function:
     def create(client: Any, params: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         asking = _asking.get()
         if asking is None or within(Operation.CHAT):
@@ -96,7 +95,7 @@ def completion(value: Value) -> Any:
 _NO_KEY = "sk-" + "replayed-without-a-key-".ljust(48, "0")
 
 
-def _register_client(adapter: Classic, original: Function) -> Function:
+def _register_client(adapter: Watcher, original: Function) -> Function:
     """Let a program without a key be replayed: the client insists on one when it is built, and is never asked."""
 
     def _register_default_client(wrapper: Any, config: Value, openai_config: Value) -> Any:
@@ -109,7 +108,7 @@ def _register_client(adapter: Classic, original: Function) -> Function:
     return _register_default_client
 
 
-def _separate_config(adapter: Classic, original: Function) -> Function:
+def _separate_config(adapter: Watcher, original: Function) -> Function:
     """Switch the framework's own response cache off while recording and replaying: it would answer instead."""
 
     def _separate_create_config(wrapper: Any, config: Value) -> Any:

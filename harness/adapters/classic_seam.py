@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import semconv
 from harness.call import Call, RecordedError, Reply
@@ -12,13 +12,28 @@ from harness.model import Json, Operation
 from harness.trace import Scope, current, safely
 
 if TYPE_CHECKING:
-    from harness.adapters.classic import Classic
+    from harness.adapters.classic_messages import Messages
+    from harness.adapters.patching import Patches
+    from harness.recording import Recording
+    from harness.trace import Trace
 
 Value = Mapping[str, Json]
 
 
+class Watcher(Protocol):
+    """What the hooks need of the adapter they report to."""
+
+    recording: Recording
+    trace: Trace
+    patches: Patches
+    messages: Messages
+
+    def heard(self) -> None:
+        """Say that the group has heard its last message."""
+
+
 def through(
-    adapter: Classic,
+    adapter: Watcher,
     asked: Callable[[], Call],
     run: Callable[[], Any],
     read: Callable[[Any], Value],
@@ -40,7 +55,7 @@ def through(
 
 
 async def a_through(
-    adapter: Classic,
+    adapter: Watcher,
     asked: Callable[[], Call],
     run: Callable[[], Awaitable[Any]],
     read: Callable[[Any], Value],

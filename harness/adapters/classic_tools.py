@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel
 
 from harness.adapters import classic_messages as native
-from harness.adapters.classic_seam import Value, a_through, make_call, through
+from harness.adapters.classic_seam import Value, Watcher, a_through, make_call, through
 from harness.call import Call, Reply
 from harness.model import Json, Operation
 from harness.trace import safely
 
 if TYPE_CHECKING:
-    from harness.adapters.classic import Classic
     from harness.adapters.patching import Function
 
 
@@ -37,7 +36,7 @@ class Asking:
 _asking: ContextVar[Asking | None] = ContextVar("harness_asking_tool", default=None)
 
 
-def attach(adapter: Classic, agent: type) -> None:
+def attach(adapter: Watcher, agent: type) -> None:
     """Put hooks onto the framework's agent class."""
     wrap = adapter.patches.wrap
     wrap(agent, "execute_function", lambda original: _execute_function(adapter, original))
@@ -45,7 +44,7 @@ def attach(adapter: Classic, agent: type) -> None:
     adapter.patches.watch(agent, "_function_map", lambda owner, functions: _functions(adapter, owner, functions))
 
 
-def _execute_function(adapter: Classic, original: Function) -> Function:
+def _execute_function(adapter: Watcher, original: Function) -> Function:
     def execute_function(agent: Any, func_call: Any, *args: Any, **kwargs: Any) -> Any:
         asking, token = _begin_tool(agent, func_call, args, kwargs)
         try:
@@ -58,7 +57,7 @@ def _execute_function(adapter: Classic, original: Function) -> Function:
     return execute_function
 
 
-def _a_execute_function(adapter: Classic, original: Function) -> Function:
+def _a_execute_function(adapter: Watcher, original: Function) -> Function:
     async def a_execute_function(agent: Any, func_call: Any, *args: Any, **kwargs: Any) -> Any:
         asking, token = _begin_tool(agent, func_call, args, kwargs)
         try:
@@ -90,7 +89,7 @@ def _begin_tool(
 
 
 @safely
-def _check_tool(adapter: Classic, asking: Asking, result: Any) -> None:
+def _check_tool(adapter: Watcher, asking: Asking, result: Any) -> None:
     """Report a call that no function was run for."""
     if asking.done or not isinstance(result, tuple) or not result or result[0]:
         return
@@ -100,7 +99,7 @@ def _check_tool(adapter: Classic, asking: Asking, result: Any) -> None:
     )
 
 
-def _functions(adapter: Classic, agent: Any, functions: Any) -> Any:
+def _functions(adapter: Watcher, agent: Any, functions: Any) -> Any:
     """Give an agent its function map; while it executes a call, with that one function passing the seam."""
     asking = _asking.get()
     if asking is None or asking.done or asking.agent is not agent or not isinstance(functions, dict):
@@ -110,7 +109,7 @@ def _functions(adapter: Classic, agent: Any, functions: Any) -> Any:
     return {**functions, name: _seamed(adapter, asking, function)} if callable(function) else functions
 
 
-def _seamed(adapter: Classic, asking: Asking, function: Callable[..., Any]) -> Callable[..., Any]:
+def _seamed(adapter: Watcher, asking: Asking, function: Callable[..., Any]) -> Callable[..., Any]:
     here = otel.get_current()  # the framework may run an async function on another thread, without its context
 
     def asked(arguments: Value) -> Call:
