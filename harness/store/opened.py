@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import config, derive
+from harness import config
 from harness.errors import StoreError, UnknownRunError, UsageError
-from harness.model import Finding, Operation, Run, RunStatus, RunSummary, Severity, Span, Status
-from harness.store import files
+from harness.model import Finding, Run, RunSummary
+from harness.store import files, loading
 from harness.store.taking import Taken, take
 from harness.text import one_line
 
@@ -79,7 +78,7 @@ class Store:
         with self._asking() as con:
             result = con.execute(question, [*values, limit, offset])
             columns = [str(column[0]) for column in result.description]
-            return [_summary(dict(zip(columns, row, strict=True))) for row in result.fetchall()]
+            return [loading.summary(dict(zip(columns, row, strict=True))) for row in result.fetchall()]
 
     def find(self, ref: str) -> str:
         """Give the id of the run that *ref* names: its id, a source id, a unique prefix, or ``@N``, newest first.
@@ -92,7 +91,7 @@ class Store:
     def run(self, run_id: str) -> Run:
         """Derive the run with exactly this id. Raises UnknownRunError if nothing is recorded of it."""
         with self._asking() as con:
-            run = _run(con, run_id)
+            run = loading.run(con, run_id)
             if run is None:
                 raise _unknown(con, run_id)
             return run
@@ -100,7 +99,7 @@ class Store:
     def each(self, run_ids: Iterable[str]) -> list[Run]:
         """Derive the runs with these ids, as they stand at one moment; those nothing is recorded of are left out."""
         with self._asking() as con:
-            return [run for run in (_run(con, run_id) for run_id in run_ids) if run is not None]
+            return [run for run in (loading.run(con, run_id) for run_id in run_ids) if run is not None]
 
     def judge(self, run_id: str, findings: Sequence[Finding]) -> None:
         """Keep *findings* as what is said of a run, instead of what was said before, through the journal.
@@ -164,25 +163,6 @@ class Store:
             yield con
 
 
-def _summary(row: dict[str, Any]) -> RunSummary:
-    worst = row.pop("worst")
-    return RunSummary(
-        **{
-            **row,
-            "status": RunStatus(row["status"]),
-            "worst": Severity(worst) if worst else None,
-            "tags": tuple(row["tags"]),
-        }
-    )
-
-
-def _run(con: Connection, run_id: str) -> Run | None:
-    spans = _spans(con, run_id)
-    if not spans:
-        return None
-    return derive.run(run_id, spans, *_contents(con, run_id), _findings(con, run_id))
-
-
 def _find(con: Connection, ref: str) -> str:
     if ref.startswith("@"):
         return _newest(con, ref)
@@ -229,82 +209,3 @@ def _unknown(con: Connection, ref: str) -> UnknownRunError:
         else f"The newest are {', '.join(str(row[0]) for row in rows[:_SHOWN])}."
     )
     return UnknownRunError(f"no run {ref!r}", hint=hint)
-
-
-def _spans(con: Connection, run_id: str) -> list[Span]:
-    row = con.execute("SELECT started_ns FROM runs WHERE run_id = ?", [run_id]).fetchone()
-    if row is None:
-        return []
-    rows = con.execute(
-        """SELECT run_id, trace_id, span_id, parent_id, name, kind, operation, status, seq, end_seq, start_ns, end_ns,
-        attributes FROM spans WHERE run_id = ? AND start_ns >= ?""",
-        [run_id, row[0]],
-    ).fetchall()
-    return [
-        Span(
-            run_id=run_id,
-            trace_id=trace_id,
-            span_id=span_id,
-            parent_id=parent_id,
-            name=name,
-            kind=kind,
-            operation=Operation(operation),
-            status=Status(status),
-            seq=seq,
-            end_seq=end_seq,
-            start_ns=start_ns,
-            end_ns=end_ns,
-            attributes=json.loads(attributes),
-        )
-        for (
-            run_id,
-            trace_id,
-            span_id,
-            parent_id,
-            name,
-            kind,
-            operation,
-            status,
-            seq,
-            end_seq,
-            start_ns,
-            end_ns,
-            attributes,
-        ) in rows
-    ]
-
-
-def _contents(con: Connection, run_id: str) -> tuple[dict[str, Any], dict[str, tuple[str | None, str]]]:
-    row = con.execute("SELECT first_batch, last_batch FROM stored.runs WHERE run_id = ?", [run_id]).fetchone()
-    bounds = row or (0, -1)
-    parts = con.execute(
-        """SELECT hash, body FROM stored.parts WHERE run_id = ? AND batch BETWEEN ? AND ?
-        UNION ALL SELECT hash, body FROM working.parts WHERE run_id = ?""",
-        [run_id, *bounds, run_id],
-    ).fetchall()
-    links = con.execute(
-        """SELECT hash, prev, part FROM stored.links WHERE run_id = ? AND batch BETWEEN ? AND ?
-        UNION ALL SELECT hash, prev, part FROM working.links WHERE run_id = ?""",
-        [run_id, *bounds, run_id],
-    ).fetchall()
-    return {name: json.loads(body) for name, body in parts}, {name: (prev, part) for name, prev, part in links}
-
-
-def _findings(con: Connection, run_id: str) -> list[Finding]:
-    rows = con.execute(
-        """SELECT code, name, severity, text, seq, span_id, evidence FROM working.verdicts WHERE run_id = ?
-        ORDER BY place""",
-        [run_id],
-    ).fetchall()
-    return [
-        Finding(
-            code=code,
-            name=name,
-            severity=Severity(severity),
-            text=said,
-            seq=seq,
-            span_id=span_id,
-            evidence=json.loads(evidence),
-        )
-        for code, name, severity, said, seq, span_id, evidence in rows
-    ]
