@@ -82,3 +82,8 @@ HARNESS_HUMAN_INPUT: Final = "harness.human.input"
 HARNESS_SELECTION_METHOD: Final = "harness.selection.method"
 HARNESS_SELECTION_CANDIDATES: Final = "harness.selection.candidates"  # list of strings
 HARNESS_SELECTION_CHOICE: Final = "harness.selection.choice"
+
+# Ours, on runs that were imported.
+HARNESS_IMPORT_FORMAT: Final = "harness.import.format"  # the kind of file, on root spans
+HARNESS_TIME_SYNTHETIC: Final = "harness.time.synthetic"  # the times give the order and nothing else
+HARNESS_SOURCE_PREFIX: Final = "harness.source."  # and a key of the file that we have no name for

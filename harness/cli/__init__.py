@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "check": "Judge recorded runs: loops, budgets, endings.",
     "explain": "Say what a check means and how to mend what it finds.",
     "sql": "Ask the store a question in SQL, read-only.",
+    "import": "Take in runs that other tools wrote down.",
     "export": "Send runs to another tool.",
     "tui": "Browse runs in the terminal.",
     "doctor": "Say what is installed and whether the store is well.",

@@ -1,0 +1,1 @@
+"""Tests of the importers: what a file tells is what the store then says, once."""
