@@ -13,6 +13,7 @@ from harness.errors import UsageError
 
 STORE_NAME = ".harness"
 PROJECT_MARKS = ("pyproject.toml", ".git")
+_LONGEST_S = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,20 +21,23 @@ class Config:
     """What a project and its environment ask for.
 
     *store* is the store's folder (absolute). *limits* are budget limits by name, *prices* US dollars per
-    million tokens as ``{model: (input, output)}``, and *disabled* the codes of checks that shall not run.
+    million tokens as ``{model: (input, output)}``, and *disabled* the codes of checks that shall not run. The disk is
+    asked to keep what was recorded every *sync_s* seconds; 0 is never.
     """
 
     store: Path
     limits: Mapping[str, float] = field(default_factory=dict)
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     disabled: frozenset[str] = frozenset()
+    sync_s: float = 0.0
 
 
 def load(*, store: str | os.PathLike[str] | None = None, start: Path | None = None) -> Config:
     """Put together the configuration seen from the folder *start* (default: the current one).
 
     *store* wins over ``$HARNESS_STORE``, which wins over ``.harness`` beside the nearest ``pyproject.toml``
-    or ``.git``, or in *start* itself. Raises UsageError for a setting of the wrong shape.
+    or ``.git``, or in *start* itself. ``$HARNESS_SYNC_SECONDS`` wins over ``sync_seconds``. Raises UsageError for a
+    setting of the wrong shape.
     """
     start = (start or Path.cwd()).absolute()
     project = find_project(start)
@@ -44,6 +48,7 @@ def load(*, store: str | os.PathLike[str] | None = None, start: Path | None = No
         limits=_numbers(table, "limits"),
         prices={model: _price(model, value) for model, value in _mapping(table, "prices").items()},
         disabled=frozenset(str(code) for code in _list(table, "disable")),
+        sync_s=_seconds(table, "sync_seconds", "HARNESS_SYNC_SECONDS"),
     )
 
 
@@ -93,6 +98,21 @@ def _numbers(table: Mapping[str, Any], key: str) -> Mapping[str, float]:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
             raise UsageError(f"[tool.harness.{key}] {name} must be a number of at least 0, not {value!r}")
     return values
+
+
+def _seconds(table: Mapping[str, Any], key: str, variable: str) -> float:
+    said = os.environ.get(variable)
+    value: Any = table.get(key, 0)
+    name = f"[tool.harness] {key}"
+    if said:
+        name = variable
+        try:
+            value = float(said)
+        except ValueError:
+            value = said
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LONGEST_S:
+        raise UsageError(f"{name} must be seconds from 0 to {_LONGEST_S}, not {value!r}")
+    return float(value)
 
 
 def _price(model: str, value: object) -> tuple[float, float]:

@@ -3,6 +3,9 @@
 A *segment* is ``STORE/journal/<proc>-<seq4>.jsonl``. Its writer holds an exclusive ``flock`` for as long as it
 lives, so a segment that can be locked is *sealed*: rotated, closed, or left by a process that died. One emission is
 one ``os.write``, whole or not at all. The records are described in ``docs/architecture.md``.
+
+What was written outlives the process, however it ends. A loss of power is another matter: only what the disk was
+told to keep outlives that, which is what *sync_s* is for.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import threading
 import time
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 try:
     import fcntl
@@ -24,6 +27,7 @@ except ImportError:  # pragma: no cover - Windows has none; the command says so 
 
 from harness.canonical import encode
 from harness.errors import StoreError
+from harness.syncing import Syncing
 
 FORMAT = 1
 ROTATE_BYTES = 4 << 20
@@ -71,19 +75,37 @@ def sealed(segment: Path) -> bool:
         os.close(handle)
 
 
+class _Segment(NamedTuple):
+    """The file that is written: by its handle, and by what tells it from any other that the handle may become."""
+
+    handle: int
+    device: int
+    inode: int
+    opened_ns: int
+
+
+_NONE = _Segment(-1, 0, 0, 0)
+
+
 class Journal:
     """This process's segments in one store. Threads may share it; a forked child gets segments of its own."""
 
-    def __init__(self, store: Path, *, rotate_bytes: int = ROTATE_BYTES, program: str = "") -> None:
-        """Open the first segment in *store*, which is made if missing. Raises StoreError if it cannot be."""
+    def __init__(
+        self, store: Path, *, rotate_bytes: int = ROTATE_BYTES, program: str = "", sync_s: float = 0.0
+    ) -> None:
+        """Open the first segment in *store*, which is made if missing.
+
+        With *sync_s* above 0 a thread asks the disk, every so many seconds, to keep what was written: a loss of power
+        then costs that much at most. Writers never wait for it. Raises StoreError if the store cannot be made.
+        """
         if fcntl is None:  # pragma: no cover - see above
             raise StoreError("recording needs Linux or macOS", hint="On Windows, run inside WSL.")
-        self.folder = make_store(store)
-        self.dropped = 0
+        make_store(store)
+        self.folder = store.absolute() / FOLDER
         self._rotate_bytes = rotate_bytes
         self._program = program
-        self._lock = threading.Lock()
-        self._handle = -1
+        self._sync_s = sync_s
+        self._closed = False
         self._begin()
         try:
             self._open()
@@ -93,12 +115,20 @@ class Journal:
         _alive.add(self)
 
     def _begin(self) -> None:
+        """Start as a process of its own, which has written nothing yet."""
         self.process = os.urandom(6).hex()
+        self.dropped = 0
+        self._untold = 0
         self._segments = 0
+        self._segment = _NONE
+        # A signal handler may write while its own thread does: so what changes together is one value.
+        self._lock = threading.RLock()
+        self._syncing = Syncing(self._sync_s) if self._sync_s > 0 else None
 
     def _open(self) -> None:
         """Start the next segment: locked before it can be seen, and seen before the last one is let go."""
-        name = f"{self.process}-{self._segments:04d}{SUFFIX}"
+        number, self._segments = self._segments, self._segments + 1
+        name = f"{self.process}-{number:04d}{SUFFIX}"
         hidden = self.folder / f".{name}"
         handle = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -112,73 +142,137 @@ class Journal:
                 "program": self._program,
                 "versions": {"python": sys.version.split()[0]},
             }
-            line = encode(header).encode() + b"\n"
+            line = encode(header).encode(errors="replace") + b"\n"
             if os.write(handle, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - cleaned up below as any other
+            found = os.fstat(handle)
             hidden.rename(self.folder / name)
         except BaseException:
             os.close(handle)
-            hidden.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                hidden.unlink(missing_ok=True)
             raise
-        before, self._handle = self._handle, handle
-        self._size, self._opened_ns = len(line), time.monotonic_ns()
-        self._segments += 1
-        if before >= 0:
-            os.close(before)
+        opened = _Segment(handle, found.st_dev, found.st_ino, time.monotonic_ns())
+        before, self._segment = self._segment, opened
+        if self._syncing is not None:
+            self._syncing.add(self.folder / name)
+        if before is not _NONE:
+            with contextlib.suppress(OSError):
+                os.close(before.handle)
 
     def write(self, lines: bytes) -> bool:
-        """Append whole *lines* (each ending in a newline) in one write. False, and counted, if they could not be."""
+        """Append whole *lines* (each ending in a newline) in one write. False, and counted, if they could not be.
+
+        How many were not is told in the journal itself as soon as there is room again. Never raises OSError.
+        """
         with self._lock:
-            if self._handle < 0:
-                self.dropped += 1
-                return False
-            if self._size >= self._rotate_bytes or time.monotonic_ns() - self._opened_ns > ROTATE_NS:
-                with contextlib.suppress(OSError):
-                    self._open()
+            untold, self._untold = self._untold, 0
             try:
-                written = os.write(self._handle, lines)
-                if written != len(lines):
-                    os.ftruncate(self._handle, self._size)
-                    self.dropped += 1
-                    return False
+                self._make_ready()
+                self._append(_told(untold) + lines if untold else lines)
             except OSError:
                 self.dropped += 1
+                self._untold += untold + 1
                 return False
-            self._size += written
-            return True
+        if self._syncing is not None:
+            self._syncing.start()
+        return True
+
+    def _make_ready(self) -> None:
+        """Make sure that there is a segment that is ours to write. Raises OSError if there can be none.
+
+        A program that becomes a daemon closes every file it does not know; the number may then be that of one of its
+        own. A store may be removed while we live. Either way the next segment is begun.
+        """
+        if self._closed:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        found = self._found()
+        if found is None:
+            self._segment = _NONE  # let go of without closing it
+            self._open()
+        elif not found.st_nlink:
+            with contextlib.suppress(StoreError):
+                make_store(self.folder.parent)
+            self._open()
+        elif found.st_size >= self._rotate_bytes or time.monotonic_ns() - self._segment.opened_ns > ROTATE_NS:
+            with contextlib.suppress(OSError):
+                self._open()
+
+    def _found(self) -> os.stat_result | None:
+        """Look at the open segment. None if there is none, or if its handle is another file's by now."""
+        segment = self._segment
+        with contextlib.suppress(OSError):
+            found = os.fstat(segment.handle)
+            if (found.st_dev, found.st_ino) == (segment.device, segment.inode):
+                return found
+        return None
+
+    def _release(self) -> None:
+        if self._found() is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._segment.handle)
+        self._segment = _NONE
+
+    def _append(self, lines: bytes) -> None:
+        """Write *lines* or nothing: a part of them is cut off again. Raises OSError if they do not fit."""
+        handle = self._segment.handle
+        written = os.write(handle, lines)
+        if written != len(lines):
+            os.ftruncate(handle, os.fstat(handle).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Seal the segment. Later writes are counted as dropped."""
         with self._lock:
-            handle, self._handle = self._handle, -1
-            if handle >= 0:
-                os.close(handle)
+            if self._untold and not self._closed:
+                with contextlib.suppress(OSError):
+                    self._make_ready()
+                    self._append(_told(self._untold))
+            self._closed = True
+            self._release()
         _alive.discard(self)
-
-    def _after_fork(self) -> None:
-        """Give a forked child a file of its own; the parent keeps its lock."""
-        self._lock = threading.Lock()
-        if self._handle < 0:
-            return
-        with contextlib.suppress(OSError):
-            os.close(self._handle)
-        self._handle = -1
-        self._begin()
-        with contextlib.suppress(OSError):
-            self._open()
+        if self._syncing is not None:
+            self._syncing.end()
 
     def __getstate__(self) -> Any:  # noqa: ANN401 - pickle's own signature
         """Refuse to be pickled: a journal belongs to one process."""
         raise TypeError("a Journal cannot be pickled")
 
 
+def _told(dropped: int) -> bytes:
+    """Say how many writes were dropped since this was last said."""
+    return encode({"k": "d", "at_ns": time.time_ns(), "dropped": dropped}).encode() + b"\n"
+
+
+# Forking: nobody is in the midst of a write or a rotation when a process forks, so a child finds every journal whole
+# and lets go of its parent's locks. It begins a segment of its own when it has something to write.
+
 _alive: weakref.WeakSet[Journal] = weakref.WeakSet()
+_forking = threading.RLock()
+_paused: list[Journal] = []
 
 
-def _reopen_all() -> None:
+def _before_fork() -> None:
+    _forking.acquire()
+    for journal in sorted(_alive, key=id):
+        journal._lock.acquire()  # noqa: SLF001 - the same module
+        _paused.append(journal)
+
+
+def _after_fork_in_parent() -> None:
+    while _paused:
+        _paused.pop()._lock.release()  # noqa: SLF001
+    _forking.release()
+
+
+def _after_fork_in_child() -> None:
+    global _forking  # noqa: PLW0603 - the parent's is held, by a thread that is not here
+    _forking = threading.RLock()
+    _paused.clear()
     for journal in list(_alive):
-        journal._after_fork()  # noqa: SLF001 - the same module
+        journal._release()  # noqa: SLF001
+        journal._begin()  # noqa: SLF001
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reopen_all)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -27,7 +27,7 @@ MODES = ("live", "record", "replay")
 class Recording:
     """One attachment of the harness to this process: its journal, its trace, and who may answer calls."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is attached with comes as it was set
         self,
         *,
         store: Path,
@@ -35,11 +35,12 @@ class Recording:
         mode: str,
         attributes: Mapping[str, Json],
         prices: Mapping[str, tuple[float, float]],
+        sync_s: float = 0.0,
     ) -> None:
         """*interceptors* stand behind the trace, outermost first. *mode* is live, record or replay."""
         self.store = store
         self.mode = mode
-        self.journal = Journal(store, program=" ".join(sys.argv))
+        self.journal = Journal(store, program=" ".join(sys.argv), sync_s=sync_s)
         self.trace = Trace(self.journal, attributes=attributes, price_overrides=prices)
         self.interceptors: tuple[Interceptor, ...] = (self.trace, *interceptors)
         self.adapters: list[Any] = []
@@ -107,7 +108,12 @@ def instrument(
     if tags := list(tags):
         attributes[semconv.HARNESS_RUN_TAGS] = tags
     _recording = Recording(
-        store=settings.store, interceptors=interceptors, mode=mode, attributes=attributes, prices=settings.prices
+        store=settings.store,
+        interceptors=interceptors,
+        mode=mode,
+        attributes=attributes,
+        prices=settings.prices,
+        sync_s=settings.sync_s,
     )
     _follow_threads()
     for adapter in plugins.load_all("harness.adapters").values():

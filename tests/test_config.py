@@ -13,6 +13,7 @@ from harness.errors import UsageError
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HARNESS_STORE", raising=False)
+    monkeypatch.delenv("HARNESS_SYNC_SECONDS", raising=False)
 
 
 def project(folder: Path, text: str = "") -> Path:
@@ -50,6 +51,18 @@ def test_limits_prices_and_disabled_checks_are_read(tmp_path: Path) -> None:
     assert found.disabled == {"T301"}
 
 
+def test_the_disk_is_asked_as_often_as_the_environment_says_else_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = project(tmp_path, "[tool.harness]\nsync_seconds = 5")
+    assert config.load(start=inner).sync_s == 5.0
+    monkeypatch.setenv("HARNESS_SYNC_SECONDS", "0.5")
+    assert config.load(start=inner).sync_s == 0.5
+    monkeypatch.setenv("HARNESS_SYNC_SECONDS", "often")
+    with pytest.raises(UsageError, match="HARNESS_SYNC_SECONDS must be seconds from 0 to 86400, not 'often'"):
+        config.load(start=inner)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -58,6 +71,9 @@ def test_limits_prices_and_disabled_checks_are_read(tmp_path: Path) -> None:
         ('[tool.harness.limits]\nmax_turns = "3"', "max_turns must be a number"),
         ("[tool.harness.limits]\nmax_turns = -1", "at least 0"),
         ("[tool.harness.prices]\nm = [1]", "must be \\[input, output\\]"),
+        ("[tool.harness]\nsync_seconds = -1", "sync_seconds must be seconds"),
+        ("[tool.harness]\nsync_seconds = true", "sync_seconds must be seconds"),
+        ("[tool.harness]\nsync_seconds = nan", "sync_seconds must be seconds"),
         ('[tool.harness]\ndisable = "T301"', "disable must be a list"),
     ],
 )
