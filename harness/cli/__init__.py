@@ -27,6 +27,7 @@ VERBS: dict[str, str] = {
     "import": "Take in runs that other tools wrote down.",
     "export": "Send runs to another tool.",
     "tui": "Browse runs in the terminal.",
+    "store": "Look after the store: info, verify, prune, compact.",
     "doctor": "Say what is installed and whether the store is well.",
 }
 """Every verb and its one-line help, in the order of ``--help``. ``harness/cli/VERB.py`` holds its ``command``."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness import config
 from harness.errors import StoreError, UnknownRunError, UsageError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import os
 
     from duckdb import DuckDBPyConnection as Connection
+
+Done = TypeVar("Done")
 
 _SHOWN = 3
 _WIDEST = 400
@@ -54,7 +56,7 @@ class Store:
 
     def ingest(self) -> Taken:
         """Take sealed segments into DuckDB, exactly once. Does nothing where another process is at it."""
-        return take(self.path)
+        return _in_this_schema(self.path, lambda: take(self.path))
 
     def stamp(self) -> tuple[object, ...]:
         """Give a token that changes when anything was recorded, or when a writer ended. Costs a few microseconds."""
@@ -68,8 +70,8 @@ class Store:
         """
         from harness.store.viewing import viewing
 
-        with viewing(self.path) as con:
-            yield con
+        with ExitStack() as stack:
+            yield _in_this_schema(self.path, lambda: stack.enter_context(viewing(self.path)))
 
     def runs(self, limit: int = 50, offset: int = 0, *, tag: str | None = None) -> list[RunSummary]:
         """List runs, newest first; only those with *tag*, if one is given."""
@@ -161,6 +163,18 @@ class Store:
 
         with self.view() as con, reading(self.path):
             yield con
+
+
+def _in_this_schema(path: Path, do: Callable[[], Done]) -> Done:
+    """Do it; if an older version made the database, bring that up to date and do it again."""
+    try:
+        return do()
+    except StoreError:
+        from harness.store.migrations import migrate
+
+        if not migrate(path):
+            raise
+    return do()
 
 
 def _find(con: Connection, ref: str) -> str:
