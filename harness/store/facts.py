@@ -31,9 +31,12 @@ ENDINGS = ", ".join(f"'{kind.value}'" for kind in EndingKind)
 
 
 def opened(attributes: str, keys: tuple[str, ...]) -> str:
-    """Write the two columns ``types`` and ``values`` that read *keys* of the JSON *attributes* in one go each."""
-    paths = "[" + ", ".join(f"""'$."{key}"'""" for key in keys) + "]"
-    return f"json_type({attributes}, {paths}) AS types, json_extract_string({attributes}, {paths}) AS values"
+    """Write the two columns ``types`` and ``values`` that read *keys* of the JSON *attributes* in one go each.
+
+    The last of the types is that of the attributes themselves.
+    """
+    paths = ", ".join(f"""'$."{key}"'""" for key in keys)
+    return f"json_type({attributes}, [{paths}, '$']) AS types, json_extract_string({attributes}, [{paths}]) AS values"
 
 
 class Reader:
@@ -108,7 +111,8 @@ def facts(records: str) -> str:
             CASE WHEN made THEN input_tokens WHEN NOT made THEN 0 END AS input_tokens,
             CASE WHEN made THEN output_tokens WHEN NOT made THEN 0 END AS output_tokens,
             CASE WHEN made THEN cost_usd WHEN NOT made THEN 0 END AS cost_usd,
-            made, nullif(concat_ws(': ', error_type, error_message), '') AS error, attributes
+            made, nullif(concat_ws(': ', error_type, error_message), '') AS error,
+            CASE WHEN types[{len(_KEYS) + 1}] = 'OBJECT' THEN attributes ELSE CAST('{{}}' AS JSON) END AS attributes
         FROM (
             SELECT *, CASE WHEN operation = 'chat' THEN NOT {read.flag(semconv.HARNESS_CACHE_HIT)} END AS made,
                 {read.label(semconv.GEN_AI_AGENT)} AS agent, {read.label(semconv.GEN_AI_TOOL_NAME)} AS tool,
@@ -126,9 +130,7 @@ def facts(records: str) -> str:
                     CASE WHEN operation IN ({_OPERATIONS}) THEN operation ELSE '{Operation.OTHER.value}' END
                         AS operation,
                     status, seq, end_seq, start_ns, end_ns,
-                    CASE WHEN json_type(attributes) = 'OBJECT' THEN attributes ELSE CAST('{{}}' AS JSON) END
-                        AS attributes,
-                    {opened("attributes", _KEYS)}
+                    attributes, {opened("attributes", _KEYS)}
                 FROM {records}
             )
         )"""

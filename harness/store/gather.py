@@ -1,13 +1,14 @@
 """Bring together what journals say and what the database holds already, each record once.
 
-Reader and ingest both work from the tables made here, in the schema ``working`` of an in-memory catalog. So what a
-reader sees before an ingest is what the ingest then keeps, by construction.
+Reader and ingest both work from the tables made here, in an in-memory catalog ``working``. So what a reader sees
+before an ingest is what the ingest then keeps, by construction. Planning a query costs more than running it on a
+small journal, so a census decides first which questions need asking at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,18 @@ _RECORD = {
     "body": "JSON",
     "at_ns": "BIGINT",
 }
+_TABLES = {
+    "fresh": {"process": "VARCHAR", **SPAN_COLUMNS},
+    "superseded": {"run_id": "VARCHAR", "span_id": "VARCHAR"},
+    "before": {"run_id": "VARCHAR", "started_ns": "BIGINT", "first_batch": "BIGINT", "last_batch": "BIGINT"},
+    "rollups": RUN_COLUMNS,
+    "parts": {"run_id": "VARCHAR", "hash": "VARCHAR", "body": "JSON"},
+    "links": {"run_id": "VARCHAR", "hash": "VARCHAR", "prev": "VARCHAR", "part": "VARCHAR"},
+    "judgements": {"run_id": "VARCHAR", "at_ns": "BIGINT", "body": "JSON"},
+}
 _SLACK_BYTES = 16 << 20
+_FOREVER = 2**63 - 1
+_PROCESS = "regexp_replace(parse_filename(filename), '-[^-]*$', '')"
 SPANS = ", ".join(SPAN_COLUMNS)
 PREFIX = "CREATE TABLE working."
 SUPERSEDED = """(status = 'interrupted' AND EXISTS (FROM working.superseded AS late
@@ -54,57 +66,68 @@ class Gathered:
     bad: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Census:
+    """How many valid records there are of each kind, in the order that the query counts them."""
+
+    lines: int = 0
+    bad: int = 0
+    begun: int = 0
+    ended: int = 0
+    ended_once: int = 0
+    parts: int = 0
+    links: int = 0
+    judgements: int = 0
+    first_end_ns: int | None = None
+    last_end_ns: int | None = None
+    open: int = 0
+    """Spans that were open when the database was last written."""
+
+
 def gather(con: Connection, files: Sequence[Path], living: Iterable[str]) -> Gathered:
     """Make the working tables from the segments *files* and the attached database ``stored``.
 
     A span that began and has no end is open while its process is among the *living*, else interrupted.
     """
-    con.execute("CREATE SCHEMA working")
-    if not files and con.execute("FROM stored.open_spans LIMIT 1").fetchone() is None:
-        _nothing(con)
-        return Gathered(lines=0, bad=0)
+    con.execute("ATTACH ':memory:' AS working ")
+    census = _census(con, files)
+    made: set[str] = set()
+    if census.lines - census.bad or census.open:
+        made = _Gathering(con, census, list(living)).made
+    for table, columns in _TABLES.items():
+        if table not in made:
+            con.execute(f"{PREFIX}{table}({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+    _views(con)
+    return Gathered(lines=census.lines, bad=census.bad)
+
+
+def _census(con: Connection, files: Sequence[Path]) -> _Census:
+    row = con.execute("SELECT count(*) FROM stored.open_spans").fetchone()
+    held = row[0] if row else 0
+    if not files:
+        return _Census(open=held)
     _read(con, files)
-    _ends(con)
-    _begun(con, list(living))
-    _contents(con)
-    _runs(con)
-    row = con.execute("SELECT count(*), count(*) FILTER (WHERE NOT valid) FROM working.records").fetchone()
-    lines, bad = row or (0, 0)
-    return Gathered(lines=lines, bad=bad)
+    counted = con.execute(
+        f"""SELECT count(*), count(*) FILTER (WHERE NOT valid),
+            {", ".join(f"count(*) FILTER (WHERE valid AND k = '{kind}')" for kind in "se")},
+            {_ONCE}, {", ".join(f"count(*) FILTER (WHERE valid AND k = '{kind}')" for kind in "plj")},
+            min(start_ns) FILTER (WHERE valid AND k = 'e'), max(start_ns) FILTER (WHERE valid AND k = 'e')
+        FROM working.records"""
+    ).fetchone()
+    return replace(_Census(*(counted or ())), open=held)
 
 
-def _nothing(con: Connection) -> None:
-    """Make the tables that readers ask for, empty: everything is in the database, which is the usual case."""
-    for table, columns in (
-        ("fresh", {"process": "VARCHAR", **SPAN_COLUMNS}),
-        ("rollups", RUN_COLUMNS),
-        ("parts", {"run_id": "VARCHAR", "hash": "VARCHAR", "body": "JSON"}),
-        ("links", {"run_id": "VARCHAR", "hash": "VARCHAR", "prev": "VARCHAR", "part": "VARCHAR"}),
-        ("judgements", {"run_id": "VARCHAR", "at_ns": "BIGINT", "body": "JSON"}),
-    ):
-        con.execute(f"{PREFIX}{table}({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
-    _views(con, "")
+_ONCE = "(SELECT count(*) FROM (SELECT DISTINCT run_id, span_id FROM working.records WHERE valid AND k = 'e'))"
 
 
 def _read(con: Connection, files: Sequence[Path]) -> None:
     """Read the segments into ``records``. A line that is no JSON, torn or of the wrong shape is kept as not valid."""
-    if files:
-        columns = ", ".join(f"{name}: '{kind}'" for name, kind in _RECORD.items())
-        # A line is no longer than its file; the reader's buffers grow with this bound, and a living file grows too.
-        longest = max(file.stat().st_size for file in files) + _SLACK_BYTES
-        source = (
-            f"read_json(?, format = 'newline_delimited', columns = {{{columns}}}, ignore_errors = true, "
-            f"filename = true, maximum_object_size = {longest})"
-        )
-        values = [[str(file) for file in files]]
-    else:
-        columns = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _RECORD.items())
-        source, values = f"(SELECT {columns}, '' AS filename WHERE ?)", [False]  # type: ignore[list-item]
+    columns = ", ".join(f"{name}: '{kind}'" for name, kind in _RECORD.items())
+    # A line is no longer than its file; the reader's buffers grow with this bound, and a living file grows too.
+    longest = max(file.stat().st_size for file in files) + _SLACK_BYTES
     con.execute(
         f"""{PREFIX}records AS
-        SELECT * EXCLUDE (filename, status), parse_filename(filename) AS segment,
-            regexp_replace(parse_filename(filename), '-[^-]*$', '') AS process,
-            CASE WHEN status = 'error' THEN 'error' ELSE 'ok' END AS status,
+        SELECT * REPLACE (CASE WHEN status = 'error' THEN 'error' ELSE 'ok' END AS status),
             coalesce(CASE k
                 WHEN 's' THEN run_id IS NOT NULL AND span_id IS NOT NULL AND start_ns IS NOT NULL AND seq IS NOT NULL
                 WHEN 'e' THEN run_id IS NOT NULL AND span_id IS NOT NULL AND start_ns IS NOT NULL AND seq IS NOT NULL
@@ -112,110 +135,167 @@ def _read(con: Connection, files: Sequence[Path]) -> None:
                 WHEN 'l' THEN run_id IS NOT NULL AND hash IS NOT NULL AND part IS NOT NULL
                 WHEN 'j' THEN run_id IS NOT NULL AND at_ns IS NOT NULL AND body IS NOT NULL
                 ELSE k IS NOT NULL END, false) AS valid
-        FROM {source}""",
-        values,
+        FROM read_json(?, format = 'newline_delimited', columns = {{{columns}}}, ignore_errors = true,
+            filename = true, maximum_object_size = {longest})""",
+        [[str(file) for file in files]],
     )
 
 
-def _ends(con: Connection) -> None:
-    """Collect spans that ended, once each, and the interrupted ones of the database that ended after all."""
-    con.execute(
-        f"""{PREFIX}ends AS SELECT * FROM working.records WHERE k = 'e' AND valid
-        QUALIFY row_number() OVER (PARTITION BY run_id, span_id ORDER BY end_seq DESC NULLS LAST, segment) = 1"""
-    )
-    con.execute(f"{PREFIX}superseded(run_id VARCHAR, span_id VARCHAR)")
-    bounds = _bounds(con, "ends")
-    if bounds is None:
-        return
-    con.execute(
-        f"""{PREFIX}held AS SELECT run_id, span_id, status FROM stored.spans
-        WHERE start_ns BETWEEN ? AND ? AND (run_id, span_id) IN (SELECT run_id, span_id FROM working.ends)""",
-        bounds,
-    )
-    con.execute("INSERT INTO working.superseded SELECT run_id, span_id FROM working.held WHERE status = 'interrupted'")
-    con.execute(
-        """DELETE FROM working.ends WHERE (run_id, span_id) IN
-        (SELECT run_id, span_id FROM working.held WHERE status <> 'interrupted')"""
-    )
+class _Gathering:
+    """Makes one working table after another, where the census says that there is something to put into it."""
 
+    def __init__(self, con: Connection, census: _Census, living: list[str]) -> None:
+        self._con = con
+        self._census = census
+        self._standing = "CASE WHEN list_contains($living, process) THEN 'open' ELSE 'interrupted' END AS status"
+        self._living = {"living": living}
+        self.made: set[str] = set()
+        self._touched()
+        self._ends()
+        self._fresh()
+        self._contents()
+        self._runs()
 
-def _begun(con: Connection, living: list[str]) -> None:
-    """Make ``fresh``: the spans that ended, and those that began and did not, here or in the database."""
-    con.execute(
-        f"""{PREFIX}begun AS SELECT * FROM working.records AS began WHERE k = 's' AND valid
-        AND NOT EXISTS (FROM working.ends WHERE ends.run_id = began.run_id AND ends.span_id = began.span_id)
-        QUALIFY row_number() OVER (PARTITION BY run_id, span_id ORDER BY segment, seq) = 1"""
-    )
-    bounds = _bounds(con, "begun")
-    if bounds is not None:
-        con.execute(
-            """DELETE FROM working.begun WHERE (run_id, span_id) IN
-            (SELECT run_id, span_id FROM stored.spans WHERE start_ns BETWEEN ? AND ?)""",
-            bounds,
+    def _make(self, table: str, query: str, values: object = None) -> int:
+        """Make a table and say how many rows it got."""
+        row = self._con.execute(f"{PREFIX}{table} AS {query}", values).fetchone()
+        self.made.add(table)
+        return int(row[0]) if row else 0
+
+    def _touched(self) -> None:
+        """Name the runs that are touched, and what the database says of them."""
+        records = "SELECT run_id FROM working.records WHERE valid AND k IN ('s', 'e', 'p', 'l', 'j')"
+        held = "SELECT run_id FROM stored.open_spans"
+        lists = [records] * bool(self._census.lines) + [held] * bool(self._census.open)
+        self._make("touched", f"SELECT DISTINCT run_id FROM ({' UNION ALL '.join(lists)})")
+        known = self._make(
+            "before",
+            """SELECT run_id, started_ns, ended_ns, first_batch, last_batch FROM stored.runs
+            WHERE run_id IN (FROM working.touched)""",
         )
-    standing = "CASE WHEN list_contains($living, process) THEN 'open' ELSE 'interrupted' END AS status"
-    raw = f"(FROM working.ends UNION ALL SELECT * REPLACE ({standing}) FROM working.begun)"
-    con.execute(
-        f"""{PREFIX}fresh AS
-        SELECT * FROM ({facts(raw)})
-        UNION ALL BY NAME
-        SELECT * REPLACE ({standing}) FROM stored.open_spans AS began
-        WHERE NOT EXISTS (FROM working.ends WHERE ends.run_id = began.run_id AND ends.span_id = began.span_id)
-            AND NOT EXISTS (FROM working.begun WHERE begun.run_id = began.run_id AND begun.span_id = began.span_id)""",
-        {"living": living},
-    )
+        bounds = f"SELECT min(started_ns), max(coalesce(ended_ns, {_FOREVER})), min(first_batch) FROM working.before"
+        # A run that the database does not know has nothing there, and most batches hold none but such.
+        self._before: tuple[int, int, int] | None = self._con.execute(bounds).fetchone() if known else None
 
-
-def _bounds(con: Connection, table: str) -> tuple[int, int] | None:
-    """Give the least and greatest start in *table*: a span's start never changes, so that is where it can lie."""
-    row = con.execute(f"SELECT min(start_ns), max(start_ns) FROM working.{table}").fetchone()
-    return None if row is None or row[0] is None else (row[0], row[1])
-
-
-def _contents(con: Connection) -> None:
-    """Name the runs that are touched, and collect their contents, links and judgements."""
-    con.execute(
-        f"""{PREFIX}touched AS
-        SELECT DISTINCT run_id FROM working.records WHERE valid AND k IN ('s', 'e', 'p', 'l', 'j')
-        UNION SELECT run_id FROM stored.open_spans"""
-    )
-    con.execute(
-        f"""{PREFIX}before AS SELECT run_id, started_ns, first_batch, last_batch FROM stored.runs
-        WHERE run_id IN (SELECT run_id FROM working.touched)"""
-    )
-    for table, letter, columns in (("parts", "p", "body"), ("links", "l", "prev, part")):
-        # Contents of a run lie in batches from the one that first saw it.
-        con.execute(
-            f"""{PREFIX}{table} AS SELECT run_id, hash, {columns} FROM working.records AS found
-            WHERE k = '{letter}' AND valid AND NOT EXISTS (
-                FROM stored.{table} AS had WHERE had.batch >= coalesce((SELECT min(first_batch) FROM working.before), 0)
-                AND had.run_id = found.run_id AND had.hash = found.hash)
-            QUALIFY row_number() OVER (PARTITION BY run_id, hash ORDER BY segment) = 1"""
+    def _ends(self) -> None:
+        """Say which records are the ends of spans, once each and only those that the database has not."""
+        self._ended = "valid AND k = 'e'"
+        if self._census.ended > self._census.ended_once:
+            self._make(
+                "spare",
+                f"""SELECT rowid AS place FROM working.records WHERE {self._ended} QUALIFY row_number() OVER
+                (PARTITION BY run_id, span_id ORDER BY end_seq DESC NULLS LAST, filename) > 1""",
+            )
+            self._ended += " AND rowid NOT IN (FROM working.spare)"
+        if self._before is None or not self._census.ended:
+            return
+        held = self._make(
+            "held",
+            # A span's start never changes, so that is where it can lie.
+            f"""SELECT run_id, span_id, status FROM stored.spans
+            WHERE start_ns BETWEEN {self._census.first_end_ns} AND {self._census.last_end_ns}
+            AND run_id IN (SELECT run_id FROM working.before)
+            AND (run_id, span_id) IN (SELECT (run_id, span_id) FROM working.records WHERE valid AND k = 'e')""",
         )
-    con.execute(f"{PREFIX}judgements AS SELECT run_id, at_ns, body FROM working.records WHERE k = 'j' AND valid")
+        if held:
+            late = "SELECT run_id, span_id FROM working.held WHERE status = 'interrupted'"
+            if self._make("superseded", late) < held:
+                over = "SELECT (run_id, span_id) FROM working.held WHERE status <> 'interrupted'"
+                self._ended += f" AND (run_id, span_id) NOT IN ({over})"
+
+    def _fresh(self) -> None:
+        """Make ``fresh``: the spans that ended, and those that began and did not, here or in the database."""
+        columns = ", ".join(name for name in _RECORD if name not in {"status", "process"})
+        sources = []
+        if self._census.ended:
+            sources.append(f"SELECT {columns}, status, '' AS process FROM working.records WHERE {self._ended}")
+        begun = self._begun()
+        if begun:
+            sources.append(f"SELECT {columns}, {self._standing}, process FROM working.begun")
+        asked = [facts(f"({' UNION ALL '.join(sources)})")] if sources else []
+        if self._census.open:
+            unless = [
+                f"NOT EXISTS (FROM {table} AS seen WHERE seen.run_id = began.run_id AND seen.span_id = began.span_id)"
+                for table, some in (
+                    ("(FROM working.records WHERE valid AND k = 'e')", self._census.ended),
+                    ("working.begun", begun),
+                )
+                if some
+            ]
+            where = f"WHERE {' AND '.join(unless)}" if unless else ""
+            asked.append(f"SELECT * REPLACE ({self._standing}) FROM stored.open_spans AS began {where}")
+        if asked:
+            given = self._living if begun or self._census.open else None
+            self._make("fresh", " UNION ALL BY NAME ".join(f"({query})" for query in asked), given)
+
+    def _begun(self) -> int:
+        """Collect the spans that began and have not ended, once each."""
+        if not self._census.begun:
+            return 0
+        ended = "FROM working.records AS over WHERE over.valid AND over.k = 'e'"
+        unless = [f"NOT EXISTS ({ended} AND over.run_id = began.run_id AND over.span_id = began.span_id)"]
+        if self._before is not None:
+            since, until, _ = self._before
+            unless.append(
+                f"""NOT EXISTS (FROM stored.spans AS had WHERE had.start_ns BETWEEN {since} AND {until}
+                AND had.run_id = began.run_id AND had.span_id = began.span_id)"""
+            )
+        return self._make(
+            "begun",
+            f"""SELECT *, {_PROCESS} AS process FROM working.records AS began
+            WHERE valid AND k = 's' AND {" AND ".join(unless)}
+            QUALIFY row_number() OVER (PARTITION BY run_id, span_id ORDER BY filename, seq) = 1""",
+        )
+
+    def _contents(self) -> None:
+        """Collect the contents, links and judgements that the database has not."""
+        for table, letter, columns in (("parts", "p", ("body",)), ("links", "l", ("prev", "part"))):
+            if not (self._census.parts if letter == "p" else self._census.links):
+                continue
+            had = ""
+            if self._before is not None:
+                # Contents of a run lie in batches from the one that first saw it.
+                had = f"""AND NOT EXISTS (FROM stored.{table} AS had WHERE had.batch >= {self._before[2]}
+                    AND had.run_id = found.run_id AND had.hash = found.hash)"""
+            # What has the same name is the same: it is named by its hash.
+            once = ", ".join(f"first({column}) AS {column}" for column in columns)
+            self._make(
+                table,
+                f"""SELECT run_id, hash, {once} FROM working.records AS found
+                WHERE valid AND k = '{letter}' {had} GROUP BY run_id, hash""",
+            )
+        if self._census.judgements:
+            self._make("judgements", "SELECT run_id, at_ns, body FROM working.records WHERE valid AND k = 'j'")
+
+    def _runs(self) -> None:
+        """Sum up the runs that are touched, from all their spans."""
+        if "fresh" not in self.made and self._before is None:
+            return
+        columns = ", ".join(SPAN_COLUMNS)
+        lists = [f"SELECT {columns} FROM working.fresh"] if "fresh" in self.made else []
+        if self._before is not None:
+            since, until, _ = self._before
+            unless = f"AND NOT {SUPERSEDED}" if "superseded" in self.made else ""
+            lists.append(
+                f"""SELECT {columns} FROM stored.spans WHERE start_ns BETWEEN {since} AND {until}
+                AND run_id IN (SELECT run_id FROM working.before) {unless}"""
+            )
+        judged = ["SELECT run_id, at_ns, body FROM working.judgements"] * bool(self._census.judgements)
+        if self._before is not None:
+            judged.append(
+                "SELECT run_id, at_ns, body FROM stored.judgements WHERE run_id IN (SELECT run_id FROM working.before)"
+            )
+        self._make("scoped", scope(f"({' UNION ALL '.join(lists)})"))
+        found = verdicts(f"({' UNION ALL '.join(judged)})") if judged else None
+        self._make("rollups", rollup("working.scoped", f"({found})" if found else None))
 
 
-def _runs(con: Connection) -> None:
-    """Sum up the runs that are touched, from all their spans."""
+def _views(con: Connection) -> None:
     # Hardly ever is anything superseded, and then history is read without looking.
-    unless = "" if con.execute("FROM working.superseded").fetchone() is None else f"WHERE NOT {SUPERSEDED}"
-    _views(con, unless)
-    row = con.execute(
-        "SELECT least(min(started_ns), (SELECT min(start_ns) FROM working.fresh)) FROM working.before"
-    ).fetchone()
-    since = row[0] if row and row[0] is not None else None
-    spans = "working.fresh"
-    if since is not None:
-        spans = f"(SELECT * FROM working.spans WHERE start_ns >= {int(since)} AND run_id IN (FROM working.touched))"
-    con.execute(f"{PREFIX}scoped AS {scope(spans)}")
-    judged = "(SELECT * FROM working.verdicts WHERE run_id IN (FROM working.touched))"
-    con.execute(f"{PREFIX}rollups AS {rollup('working.scoped', judged)}")
-
-
-def _views(con: Connection, unless: str) -> None:
+    late = con.execute("FROM working.superseded LIMIT 1").fetchone() is not None
     con.execute(
-        f"""CREATE VIEW working.spans AS
-        SELECT {SPANS} FROM stored.spans {unless} UNION ALL SELECT {SPANS} FROM working.fresh"""
+        f"""CREATE VIEW working.spans AS SELECT {SPANS} FROM stored.spans {f"WHERE NOT {SUPERSEDED}" if late else ""}
+        UNION ALL SELECT {SPANS} FROM working.fresh"""
     )
     con.execute(
         f"""CREATE VIEW working.verdicts AS {

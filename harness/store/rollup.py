@@ -26,42 +26,56 @@ def scope(spans: str) -> str:
         WITH RECURSIVE
         known AS (
             SELECT run_id, span_id, parent_id, name, operation, status, seq, start_ns, end_ns, input_tokens,
-                output_tokens, cost_usd, made, attributes FROM {spans}
+                output_tokens, cost_usd, made FROM {spans}
         ),
-        climb(run_id, conversation, parent_id) AS (
+        inner_talk AS (
             SELECT run_id, span_id, parent_id FROM known WHERE operation = 'conversation' AND parent_id IS NOT NULL
+        ),
+        above AS (SELECT run_id, span_id, parent_id, operation FROM known SEMI JOIN inner_talk USING (run_id)),
+        climb(run_id, conversation, parent_id) AS (
+            FROM inner_talk
             UNION
             SELECT climb.run_id, climb.conversation, above.parent_id
-            FROM climb JOIN known AS above ON above.run_id = climb.run_id AND above.span_id = climb.parent_id
+            FROM climb JOIN above ON above.run_id = climb.run_id AND above.span_id = climb.parent_id
             WHERE above.operation <> 'conversation' AND above.parent_id IS NOT NULL
         ),
         nested AS (
             SELECT DISTINCT climb.run_id, climb.conversation AS span_id
-            FROM climb JOIN known AS above ON above.run_id = climb.run_id AND above.span_id = climb.parent_id
+            FROM climb JOIN above ON above.run_id = climb.run_id AND above.span_id = climb.parent_id
             WHERE above.operation = 'conversation'
         ),
-        marked AS (
-            SELECT known.*, parent.span_id IS NULL AS root,
-                operation = 'conversation' AND nested.span_id IS NULL AS outer_talk
-            FROM known
-            LEFT JOIN (SELECT DISTINCT run_id, span_id FROM known) AS parent
-                ON parent.run_id = known.run_id AND parent.span_id = known.parent_id
-            LEFT JOIN nested ON nested.run_id = known.run_id AND nested.span_id = known.span_id
+        orphans AS (
+            SELECT run_id, span_id FROM known AS child
+            WHERE NOT EXISTS (FROM known AS up WHERE up.run_id = child.run_id AND up.span_id = child.parent_id)
         ),
+        marked AS (
+            SELECT known.*, orphans.span_id IS NOT NULL AS root,
+                operation = 'conversation' AND nested.span_id IS NULL AS outer_talk
+            FROM known LEFT JOIN orphans USING (run_id, span_id) LEFT JOIN nested USING (run_id, span_id)
+        ),
+        telling AS (SELECT run_id, span_id FROM known WHERE operation = 'conversation' UNION FROM orphans),
         read AS (
-            SELECT * EXCLUDE (attributes), {{'at': start_ns, 'seq': seq, 'span_id': span_id}} AS place,
-                {opened("said_here", _KEYS)}
-            FROM (SELECT *, CASE WHEN root OR operation = 'conversation' THEN attributes END AS said_here FROM marked)
+            SELECT run_id, span_id, {opened("attributes", _KEYS)}
+            FROM {spans} AS spans SEMI JOIN telling USING (run_id, span_id)
         )
-        SELECT * EXCLUDE (said_here, types, values), {read.label(semconv.HARNESS_RUN_NAME)} AS run_name,
+        SELECT marked.*, {{'at': start_ns, 'seq': seq, 'span_id': span_id}} AS place,
+            {read.label(semconv.HARNESS_RUN_NAME)} AS run_name,
             {read.label(semconv.HARNESS_RUN_SOURCE_ID)} AS source_id, {read.label(semconv.HARNESS_RUN_MODE)} AS mode,
             {read.label(semconv.HARNESS_FRAMEWORK)} AS framework, {read.texts(semconv.HARNESS_RUN_TAGS)} AS tags,
             {read.label(semconv.GEN_AI_WORKFLOW)} AS workflow, {read.text(semconv.HARNESS_ENDING)} AS said
-        FROM read"""
+        FROM marked LEFT JOIN read USING (run_id, span_id)"""
 
 
-def rollup(scoped: str, verdicts: str) -> str:
-    """Write the SELECT that gives the columns of ``runs`` from *scoped* spans and their runs' *verdicts*."""
+def rollup(scoped: str, verdicts: str | None) -> str:
+    """Write the SELECT that gives the columns of ``runs`` from *scoped* spans and their runs' *verdicts*, if any."""
+    judged = "0 AS findings, NULL::VARCHAR AS worst"
+    beside = ""
+    if verdicts is not None:
+        judged = "coalesce(judged.findings, 0) AS findings, judged.worst"
+        beside = f"""LEFT JOIN (
+            SELECT run_id, count(*) AS findings, arg_max(severity, list_position({_SEVERITIES}, severity)) AS worst
+            FROM {verdicts} GROUP BY run_id
+        ) AS judged USING (run_id)"""
     talk = "arg_max({}, place) FILTER (WHERE outer_talk)"
     return f"""
         SELECT run_id, source_id, name, started_ns, CASE WHEN status <> 'running' THEN ended_ns END AS ended_ns,
@@ -70,7 +84,7 @@ def rollup(scoped: str, verdicts: str) -> str:
                 WHEN last_said IN ({ENDINGS}) THEN last_said WHEN last_status = 'error' THEN 'error'
                 WHEN last_status IS NOT NULL THEN 'unknown' END AS ending,
             mode, framework, messages, model_calls, tool_calls, turns, errors, input_tokens, output_tokens, cost_usd,
-            coalesce(judged.findings, 0) AS findings, judged.worst, tags
+            {judged}, tags
         FROM (
             SELECT run_id,
                 arg_min(source_id, place) FILTER (WHERE root AND source_id IS NOT NULL) AS source_id,
@@ -96,10 +110,7 @@ def rollup(scoped: str, verdicts: str) -> str:
             FROM {scoped}
             GROUP BY run_id
         )
-        LEFT JOIN (
-            SELECT run_id, count(*) AS findings, arg_max(severity, list_position({_SEVERITIES}, severity)) AS worst
-            FROM {verdicts} GROUP BY run_id
-        ) AS judged USING (run_id)"""
+        {beside}"""
 
 
 def _under_way(status: str) -> str:

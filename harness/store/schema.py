@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 STORAGE = "v1.5.0"
+ROW_GROUP = 12_288
+"""How many rows lie together. Few: a batch of segments then fills some, which go straight to their place on the disk,
+and what an ingest rewrites, and what one run is searched in, stays small. A multiple of 2048."""
 
 SPAN_COLUMNS = {
     "run_id": "VARCHAR",
@@ -113,7 +116,7 @@ def attach(con: Connection, store: Path, *, read_only: bool) -> None:
     import duckdb
 
     try:
-        con.execute(f"ATTACH {quoted(path)} AS stored{' (READ_ONLY)' if read_only else ''}")
+        con.execute(f"ATTACH {quoted(path)} AS stored ({'READ_ONLY' if read_only else f'ROW_GROUP_SIZE {ROW_GROUP}'})")
         found = con.execute("SELECT max(version) FROM stored.schema").fetchone()
     except duckdb.Error as error:
         raise _unreadable(path, error) from error
@@ -176,7 +179,7 @@ def _make(con: Connection, path: Path) -> None:
     log = making.with_name(making.name + ".wal")
     for leftover in (making, log):
         leftover.unlink(missing_ok=True)
-    con.execute(f"ATTACH {quoted(making)} AS stored (STORAGE_VERSION '{STORAGE}')")
+    con.execute(f"ATTACH {quoted(making)} AS stored (STORAGE_VERSION '{STORAGE}', ROW_GROUP_SIZE {ROW_GROUP})")
     _create(con)
     con.execute("CHECKPOINT stored")
     con.execute("DETACH stored")

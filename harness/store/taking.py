@@ -20,7 +20,7 @@ from harness.store.schema import RUN_COLUMNS, attach, connect, reading
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 96 << 20
 _PATIENCE_S = 1.0
 _RUNS = ", ".join(RUN_COLUMNS)
 
@@ -67,6 +67,8 @@ def take(store: Path) -> Taken:
 
 def _take_batch(store: Path) -> Taken:
     with reading(store), closing(connect(store)) as con:
+        # Rows lie about in the order of their segments; that they do exactly would hold all of it to one thread.
+        con.execute("SET preserve_insertion_order = false")
         attach(con, store, read_only=False)
         known = {str(row[0]) for row in con.execute("SELECT segment FROM stored.ingested").fetchall()}
         segments = look(store)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from . import span, start_up
+from . import span, start_up, store
 
-BENCHMARKS = {"start-up": start_up.figures, "span": span.figures}
+BENCHMARKS = {"start-up": start_up.figures, "span": span.figures, "store": store.figures}
 
 
 def main(names: list[str]) -> int:
