@@ -79,7 +79,7 @@ def everything(store: Store, *without: str) -> list[list[tuple]]:
 def rows(store: Store, table: str) -> int:
     with closing(schema.connect(store.path)) as con:
         schema.attach(con, store.path, read_only=True)
-        return len(con.table(f"stored.{table}").fetchall())
+        return con.execute(f"SELECT count(*) FROM stored.{table}").fetchone()[0]  # noqa: S608 - fixed names
 
 
 def named(store: Store) -> list[str]:
