@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -14,7 +13,7 @@ from harness.errors import StoreError
 from harness.importers import kinds
 from harness.importers.draft import Bad, Draft, lines
 from harness.journal import Journal
-from harness.model import Operation
+from harness.model import Operation, Span
 
 if TYPE_CHECKING:
     from harness.store import Store
@@ -74,7 +73,7 @@ def _keep(store: Store, drafts: Iterable[Draft], account: Account) -> None:
     try:
         for draft in drafts:
             had = held.get(draft.run_id)
-            spans = [span for span in draft.spans if had is None or span.span_id not in had]
+            spans = [span for span in draft.spans if had is None or _adds(span, had)]
             if had is not None and not (draft.grows and spans):
                 account.known += 1
                 continue
@@ -85,7 +84,7 @@ def _keep(store: Store, drafts: Iterable[Draft], account: Account) -> None:
                     f"run {draft.run_id!r} of {account.file!r} could not be written",
                     hint="Make room, then import again: what is in the store already is skipped.",
                 )
-            held[draft.run_id] = (had or frozenset()) | {span.span_id for span in spans}
+            held[draft.run_id] = {**(had or {}), **{span.span_id: span.end_ns is not None for span in spans}}
             account.new, account.grown = account.new + (had is None), account.grown + (had is not None)
             counts = Counter(span.operation for span in spans)
             account.spans += len(spans)
@@ -96,20 +95,24 @@ def _keep(store: Store, drafts: Iterable[Draft], account: Account) -> None:
             store.ingest()
 
 
-def _held(store: Store, drafts: Iterable[Draft]) -> dict[str, frozenset[str]]:
-    """Find which of the runs the store holds; the ids of the spans it holds too where a run may grow."""
+def _adds(span: Span, held: Mapping[str, bool]) -> bool:
+    """Say whether the store does not know *span* yet, or knows only that it began."""
+    return span.span_id not in held or (span.end_ns is not None and not held[span.span_id])
+
+
+def _held(store: Store, drafts: Iterable[Draft]) -> dict[str, Mapping[str, bool]]:
+    """Find which of the runs the store holds; where a run may grow, which spans of it, and whether they ended."""
     grows: Mapping[str, bool] = {draft.run_id: draft.grows for draft in drafts}
-    held: dict[str, frozenset[str]] = {}
+    held: dict[str, Mapping[str, bool]] = {}
     if not store.path.is_dir():
         return held
     with store.view() as con:
         rows = con.execute("SELECT run_id FROM runs WHERE run_id IN (SELECT unnest(?))", [[*grows]]).fetchall()
-        held = {str(row[0]): frozenset() for row in rows}
+        held = {str(row[0]): {} for row in rows}
         growing = [run_id for run_id in held if grows[run_id]]
         if growing:
-            question = """SELECT run_id, list(span_id) FROM spans WHERE run_id IN (SELECT unnest(?))
-                AND status <> 'interrupted' GROUP BY run_id"""
-            with closing(con.cursor()) as cursor:
-                rows = cursor.execute(question, [growing]).fetchall()
-            held.update((str(run_id), frozenset(spans)) for run_id, spans in rows)
+            question = """SELECT run_id, list(span_id), list(end_ns IS NOT NULL)
+                FROM spans WHERE run_id IN (SELECT unnest(?)) GROUP BY run_id"""
+            rows = con.execute(question, [growing]).fetchall()
+            held.update((str(row[0]), dict(zip(row[1], row[2], strict=True))) for row in rows)
     return held

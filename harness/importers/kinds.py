@@ -14,6 +14,8 @@ from harness.importers.draft import Importer
 GROUP = "harness.importers"
 OURS = {
     "conversations": "harness.importers.conversations:Conversations",
+    "otlp-json": "harness.importers.otlp:OtlpJson",
+    "otlp-protobuf": "harness.importers.otlp:OtlpProtobuf",
 }
 """Our own, in the order in which a file is held against them: the one that can be surest comes first."""
 

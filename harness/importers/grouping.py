@@ -1,0 +1,142 @@
+"""Say which run each foreign span belongs to, and in which order the spans of a run stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness import semconv
+from harness.importers.foreign import Foreign
+
+Place = tuple[str, str]
+"""A span's trace and its id in there."""
+Identity = tuple[str, str]
+"""What names a run: ``run``, ``conversation`` or ``trace``, and the id."""
+_GIVEN: Mapping[str, tuple[str, ...]] = {
+    "run": (semconv.HARNESS_RUN_ID,),
+    "conversation": (semconv.GEN_AI_CONVERSATION_ID, "session.id"),
+}
+_LONGEST = 256
+
+
+def once(spans: Iterable[Foreign]) -> list[Foreign]:
+    """Keep each span once: its end rather than its start, and of copies the same one whatever their order."""
+    found: dict[Place, Foreign] = {}
+    for span in spans:
+        place = (span.trace_id, span.span_id)
+        before = found.get(place)
+        if before is None or _weight(span) > _weight(before):
+            found[place] = span
+    return sorted(found.values(), key=lambda span: (span.start_ns, span.trace_id, span.span_id))
+
+
+def _weight(span: Foreign) -> tuple[int, int, str]:
+    return -1 if span.end_ns is None else span.end_ns, len(span.attributes), repr(span)
+
+
+def grouped(spans: Sequence[Foreign]) -> dict[Identity, list[Foreign]]:
+    """Part *spans*, each there once and in order of time, into runs.
+
+    A run has the id that its topmost span with one gives: the harness's own, else that of the conversation. Spans
+    above and beside it in the same trace go with the first; a trace without any goes with one it has a link with,
+    whichever way it points, and stands for itself at last.
+    """
+    by_place = {(span.trace_id, span.span_id): span for span in spans}
+    named: dict[Place, Identity] = {}
+    first: dict[str, Identity] = {}
+    for kind, keys in _GIVEN.items():
+        given = {place: name for place, span in by_place.items() if (name := _given(span, keys))}
+        traces = {trace for trace, _ in given if trace not in first}
+        for place, span in by_place.items():
+            if span.trace_id in traces and (top := _topmost(place, by_place, given)):
+                named[place] = (kind, top)
+                first.setdefault(span.trace_id, (kind, top))
+    of_trace = _linked(spans, first)
+    runs: dict[Identity, list[Foreign]] = {}
+    for place, span in by_place.items():
+        runs.setdefault(named.get(place) or of_trace[span.trace_id], []).append(span)
+    return runs
+
+
+def _given(span: Foreign, keys: Iterable[str]) -> str | None:
+    for key in keys:
+        name = span.attributes.get(key)
+        if isinstance(name, str) and 0 < len(name) <= _LONGEST:
+            return name
+    return None
+
+
+def _topmost(place: Place, by_place: Mapping[Place, Foreign], given: Mapping[Place, str]) -> str | None:
+    top: str | None = None
+    seen: set[Place] = set()
+    at: Place | None = place
+    while at is not None and at in by_place and at not in seen:
+        seen.add(at)
+        top = given.get(at, top)
+        above = by_place[at].parent_id
+        at = (at[0], above) if above else None
+    return top
+
+
+def _linked(spans: Sequence[Foreign], first: Mapping[str, Identity]) -> dict[str, Identity]:
+    """Give every trace its run: its own, that of a trace it is linked with, or the earliest of those linked."""
+    order = list(dict.fromkeys(span.trace_id for span in spans))
+    beside: dict[str, list[str]] = {trace: [] for trace in order}
+    for span in spans:
+        for other, _ in span.links:
+            if other in beside and other != span.trace_id:
+                beside[span.trace_id].append(other)
+                beside[other].append(span.trace_id)
+    found: dict[str, Identity] = {}
+    # Those with a name reach out first, then the rest in order of time.
+    for start in (*(trace for trace in order if trace in first), *order):
+        name = first.get(start) or found.get(start) or ("trace", start)
+        waiting = [start]
+        while waiting:
+            trace = waiting.pop()
+            if trace in found or (trace != start and trace in first):
+                continue
+            found[trace] = name
+            waiting.extend(beside[trace])
+    return found
+
+
+def ranks(spans: Sequence[Foreign]) -> dict[Place, tuple[int, int]]:
+    """Give each span of one run its ``(seq, end_seq)``: the starts and ends are counted in order of time.
+
+    In one instant a span begins after what is around it and ends before it; what began earlier and contains nothing
+    that begins now ends before anything begins.
+    """
+    by_place = {(span.trace_id, span.span_id): span for span in spans}
+    depth, latest = _shape(by_place)
+    marks: list[tuple[int, int, int, Place]] = []
+    for place, span in by_place.items():
+        marks.append((span.start_ns, 1, depth[place], place))
+        end_ns = span.start_ns if span.end_ns is None else max(span.start_ns, span.end_ns)
+        early = latest[place] < end_ns
+        marks.append((end_ns, 0 if early else 2, -depth[place], place))
+    found: dict[Place, list[int]] = {place: [] for place in by_place}
+    for number, (_, phase, _, place) in enumerate(sorted(marks), start=1):
+        if phase == 1:
+            found[place].insert(0, number)
+        else:
+            found[place].append(number)
+    return {place: (seq, end_seq) for place, (seq, end_seq) in found.items()}
+
+
+def _shape(by_place: Mapping[Place, Foreign]) -> tuple[dict[Place, int], dict[Place, int]]:
+    """Give each span's depth, and when the last of what it contains began, itself included."""
+    depth: dict[Place, int] = {}
+    latest = {place: span.start_ns for place, span in by_place.items()}
+    for place, span in by_place.items():
+        seen = {place}
+        above = _above(span)
+        while above is not None and above in by_place and above not in seen:
+            seen.add(above)
+            latest[above] = max(latest[above], span.start_ns)
+            above = _above(by_place[above])
+        depth[place] = len(seen)
+    return depth, latest
+
+
+def _above(span: Foreign) -> Place | None:
+    return (span.trace_id, span.parent_id) if span.parent_id else None
