@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.store.facts import facts
+from harness.store.latencies import histogram
 from harness.store.rollup import rollup, scope, verdicts
 from harness.store.schema import RUN_COLUMNS, SPAN_COLUMNS
 
@@ -296,6 +297,10 @@ def _views(con: Connection) -> None:
     con.execute(
         f"""CREATE VIEW working.spans AS SELECT {SPANS} FROM stored.spans {f"WHERE NOT {SUPERSEDED}" if late else ""}
         UNION ALL SELECT {SPANS} FROM working.fresh"""
+    )
+    con.execute(
+        f"""CREATE VIEW working.latencies AS FROM stored.latencies
+        UNION ALL {histogram("(FROM working.fresh WHERE status <> 'open')")}"""
     )
     con.execute(
         f"""CREATE VIEW working.verdicts AS {

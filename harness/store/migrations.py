@@ -12,10 +12,11 @@ from pathlib import Path
 
 from harness.store import remaking, schema
 from harness.store.files import DATABASE, STORE_LOCK, held
+from harness.store.latencies import histogram
 
 _PATIENCE_S = 1.0
 
-MIGRATIONS: tuple[Sequence[str], ...] = ()
+MIGRATIONS: tuple[Sequence[str], ...] = ((f"CREATE TABLE remade.latencies AS {histogram('remade.spans')}",),)
 """For each schema after the first, the SQL statements that make it of the one before, in the catalog ``remade``."""
 
 

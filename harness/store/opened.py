@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection as Connection
 
+    from harness.store.latencies import Latency
+    from harness.store.searching import Hit
+
 Done = TypeVar("Done")
 
 _SHOWN = 3
@@ -130,6 +133,29 @@ class Store:
                 raise StoreError(f"the findings of run {run_id!r} could not be kept", hint="Is the disk full?")
         finally:
             journal.close()
+
+    def latencies(self, by: Sequence[str] = ("operation", "agent"), *, since_ns: int | None = None) -> list[Latency]:
+        """Say how long things took, for each combination of *by* (operation, agent, name, model); the slowest first.
+
+        Counts whole hours, from the one of *since_ns* (nanoseconds since the Unix epoch). Times are within 2 %.
+        Raises UsageError for another key.
+        """
+        from harness.store.latencies import latencies
+
+        with self._asking() as con:
+            return latencies(con, by, since_ns)
+
+    def search(self, text: str, limit: int = 50) -> Iterator[Hit]:
+        """Yield up to *limit* places where *text* was said or stands in a span: newest run first, last in it first.
+
+        Upper and lower case differ. The first hits come before all is searched; what is recorded meanwhile may be
+        missed. Raises UsageError for an empty text.
+        """
+        from harness.store.searching import search
+
+        if not text:
+            raise UsageError("there is nothing to search for", hint="Give the text.")
+        return search(self._asking, text.encode(errors="replace").decode(), limit)
 
     def sql(self, query: str) -> Answer:
         """Answer a question in SQL over the public views.

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from harness.errors import StoreError
 from harness.store.files import DATABASE, INGEST_LOCK, PATIENCE_S, STORE_LOCK, held
-from harness.store.schema import STORAGE, connect, quoted, reading
+from harness.store.latencies import histogram
+from harness.store.schema import ROW_GROUP, STORAGE, connect, quoted, reading
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -64,7 +65,7 @@ def copy(store: Path, *, without: Iterable[str] = (), steps: Sequence[str] = ())
     made = _copy_path(store)
     with reading(store), closing(connect(store)) as con:
         con.execute(f"ATTACH {quoted(store / DATABASE)} AS stored (READ_ONLY)")
-        con.execute(f"ATTACH {quoted(made)} AS remade (STORAGE_VERSION '{STORAGE}')")
+        con.execute(f"ATTACH {quoted(made)} AS remade (STORAGE_VERSION '{STORAGE}', ROW_GROUP_SIZE {ROW_GROUP})")
         con.execute("CREATE TEMP TABLE going AS SELECT unnest(?::VARCHAR[]) AS run_id", [sorted(without)])
         con.execute("COPY FROM DATABASE stored TO remade (SCHEMA)")
         for table, rows in _tables(con):
@@ -128,10 +129,14 @@ def _tables(con: Connection) -> list[tuple[str, str]]:
             (SELECT table_name FROM duckdb_tables() WHERE database_name = 'stored')
         GROUP BY table_name ORDER BY table_name"""
     ).fetchall()
+    counted = histogram(f"(FROM stored.spans AS kept WHERE {_SCOPED})")
     return [
         (
             str(table),
-            f"SELECT * FROM stored.{table} AS kept"
+            # Counts that runs share are made anew, of the runs that stay.
+            counted
+            if table == "latencies"
+            else f"SELECT * FROM stored.{table} AS kept"
             + (f" WHERE {_SCOPED}" if scoped else "")
             + (f" {_NEWEST}" if table == "judgements" else ""),
         )

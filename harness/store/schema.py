@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
 from harness.store.files import DATABASE
+from harness.store.latencies import COLUMNS as LATENCY_COLUMNS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-VERSION = 1
+VERSION = 2
 STORAGE = "v1.5.0"
 ROW_GROUP = 12_288
 """How many rows lie together. Few: a batch of segments then fills some, which go straight to their place on the disk,
@@ -78,6 +79,7 @@ _TABLES = {
     "parts": {"run_id": "VARCHAR", "hash": "VARCHAR", "body": "JSON", "batch": "BIGINT"},
     "links": {"run_id": "VARCHAR", "hash": "VARCHAR", "prev": "VARCHAR", "part": "VARCHAR", "batch": "BIGINT"},
     "judgements": {"run_id": "VARCHAR", "at_ns": "BIGINT", "body": "JSON"},
+    "latencies": LATENCY_COLUMNS,
     "runs": {**RUN_COLUMNS, "first_batch": "BIGINT", "last_batch": "BIGINT"},
     "ingested": {"segment": "VARCHAR"},
     "batches": {"batch": "BIGINT", "at_ns": "BIGINT", "segments": "BIGINT", "lines": "BIGINT", "bad": "BIGINT"},

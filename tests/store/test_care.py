@@ -343,6 +343,8 @@ except StoreError as error:
 
 # Migrations
 
+NOW = schema.VERSION
+
 
 def test_every_schema_but_the_first_has_a_migration():
     assert len(migrations.MIGRATIONS) + 1 == schema.VERSION
@@ -354,7 +356,7 @@ def test_a_store_of_an_older_schema_is_brought_up_to_date_by_the_first_question(
     made_of_1 = ["ALTER TABLE remade.batches ADD COLUMN note VARCHAR", "UPDATE remade.batches SET note = 'old'"]
     made_of_2 = ["CREATE TABLE remade.more(number INTEGER)"]
     monkeypatch.setattr(migrations, "MIGRATIONS", (made_of_1, made_of_2))
-    monkeypatch.setattr(schema, "VERSION", 3)
+    monkeypatch.setattr(schema, "VERSION", NOW + 2)
     journals.write(store.path, B, 0, [])
     if first is Store.ingest:
         with pytest.raises(duckdb.BinderException):  # migrated, and then this version's own insert does not fit
@@ -365,14 +367,26 @@ def test_a_store_of_an_older_schema_is_brought_up_to_date_by_the_first_question(
         schema.attach(con, store.path, read_only=True)
         assert con.execute("SELECT DISTINCT note FROM stored.batches").fetchall() == [("old",)]
         assert con.execute("SELECT * FROM stored.schema, stored.more").fetchall() == []
-        assert con.execute("SELECT version FROM stored.schema").fetchall() == [(3,)]
+        assert con.execute("SELECT version FROM stored.schema").fetchall() == [(NOW + 2,)]
+    assert everything(store) == before
+
+
+@pytest.mark.parametrize("first", [Store.ingest, Store.latencies])
+def test_a_store_of_the_first_schema_learns_how_long_things_took(store, first):
+    known, before = store.latencies(), everything(store)
+    with closing(duckdb.connect(str(store.path / files.DATABASE))) as con:
+        con.execute("DROP TABLE latencies")
+        con.execute("UPDATE schema SET version = 1")
+    journals.write(store.path, B, 0, [])
+    first(store)
+    assert store.latencies() == known != []
     assert everything(store) == before
 
 
 def test_a_migration_that_fails_leaves_the_old_database(store, monkeypatch):
     before = (store.path / files.DATABASE).read_bytes()
     monkeypatch.setattr(migrations, "MIGRATIONS", (["CREATE TABLE remade.schema(twice INTEGER)"],))
-    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(schema, "VERSION", NOW + 1)
     with pytest.raises(duckdb.CatalogException, match="already exists"):
         store.runs()
     assert (store.path / files.DATABASE).read_bytes() == before
@@ -380,6 +394,6 @@ def test_a_migration_that_fails_leaves_the_old_database(store, monkeypatch):
 
 
 def test_a_store_of_a_schema_nobody_knows_is_refused_as_it_is(store, monkeypatch):
-    monkeypatch.setattr(schema, "VERSION", 7)
-    with pytest.raises(StoreError, match="has schema 1"):
+    monkeypatch.setattr(schema, "VERSION", NOW + 6)
+    with pytest.raises(StoreError, match=f"has schema {NOW}"):
         store.runs()

@@ -1,0 +1,127 @@
+"""Find a text in what was said and in what spans say, newest run first, in chunks that grow.
+
+So the newest hits come at once however much the store holds, and no chunk keeps an ingest waiting for long.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness import semconv
+from harness.text import one_line
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection as Connection
+
+_FEWEST_RUNS, _MOST_RUNS, _GROWTH = 100, 3200, 4
+_ROWS = 200
+_BEFORE, _WIDEST = 40, 160
+_FOREVER = 2**63 - 1
+_PAGE = """SELECT run_id, started_ns, coalesce(ended_ns, {forever}) FROM runs
+    WHERE started_ns < ? OR (started_ns = ? AND run_id > ?) ORDER BY started_ns DESC, run_id LIMIT ?"""
+_FOUND = """
+    WITH listed AS (SELECT unnest($runs) AS run_id, unnest(range(len($runs))) AS place),
+    told AS (
+        SELECT run_id, hash, body FROM (
+            SELECT run_id, hash, body FROM stored.parts WHERE batch BETWEEN {first_batch} AND {last_batch}
+            UNION ALL SELECT run_id, hash, body FROM working.parts)
+        WHERE run_id IN (SELECT run_id FROM listed) AND {body}
+    )
+    SELECT said.run_id, said.seq, said.span_id, told.body, said.attributes
+    FROM (SELECT run_id, seq, span_id, start_ns, attributes,
+            CASE WHEN operation = 'message' THEN json_extract_string(attributes, '$."{part}"') END AS hash
+        FROM working.spans WHERE start_ns BETWEEN {since} AND {until}) AS said
+    JOIN listed USING (run_id) LEFT JOIN told USING (run_id, hash)
+    WHERE told.hash IS NOT NULL OR (said.hash IS NULL AND {attributes})
+    ORDER BY listed.place, said.start_ns DESC, said.seq DESC, said.span_id"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One place where the text stands: a message or another span, and what stands around it, printable on one line."""
+
+    run_id: str
+    seq: int
+    span_id: str
+    excerpt: str
+
+
+def search(view: Callable[[], AbstractContextManager[Connection]], text: str, limit: int) -> Iterator[Hit]:
+    """Yield up to *limit* places where *text* stands, as it is written: newest run first, and last in it first.
+
+    Every chunk is asked in a *view* of its own; none is held while the caller looks at what was found.
+    """
+    place = (_FOREVER, _FOREVER, "")
+    runs = _FEWEST_RUNS
+    while limit > 0:
+        with view() as con:
+            page = con.execute(_PAGE.format(forever=_FOREVER), [*place, runs]).fetchall()
+            if not page:
+                return
+            hits = _chunk(con, page, text, limit)
+        yield from hits
+        limit -= len(hits)
+        place = (page[-1][1], page[-1][1], page[-1][0])
+        runs = min(runs * _GROWTH, _MOST_RUNS)
+
+
+def _chunk(con: Connection, page: Sequence[tuple[Any, ...]], text: str, limit: int) -> list[Hit]:
+    names = [run_id for run_id, _, _ in page]
+    written = _written(text)
+    row = con.execute(
+        "SELECT min(first_batch), max(last_batch) FROM stored.runs WHERE run_id IN (SELECT unnest(?))", [names]
+    ).fetchone()
+    first, last = row if row and row[0] is not None else (0, -1)
+    values = {f"text{number}": form for number, form in enumerate(written)}
+    bounds = {"since": min(row[1] for row in page), "until": max(row[2] for row in page)}
+    question = _FOUND.format(
+        part=semconv.HARNESS_MESSAGE_PART,
+        first_batch=first,
+        last_batch=last,
+        body=_contains("body", values),
+        attributes=_contains("said.attributes", values),
+        **bounds,
+    )
+    result = con.execute(question, {"runs": names, **values})
+    hits: list[Hit] = []
+    while len(hits) < limit and (rows := result.fetchmany(_ROWS)):
+        for run_id, seq, span_id, body, attributes in rows:
+            excerpt = _excerpt(body or attributes, text)
+            if excerpt and len(hits) < limit:
+                hits.append(Hit(run_id=run_id, seq=seq, span_id=span_id, excerpt=excerpt))
+    return hits
+
+
+def _written(text: str) -> list[str]:
+    """Give the ways in which JSON may have *text* inside a string."""
+    return sorted({json.dumps(text, ensure_ascii=plain)[1:-1] for plain in (False, True)})
+
+
+def _contains(column: str, values: dict[str, str]) -> str:
+    return "(" + " OR ".join(f"contains(CAST({column} AS VARCHAR), ${name})" for name in values) + ")"
+
+
+def _excerpt(value: str, text: str) -> str | None:
+    """Cut out what stands around *text* in the first string of the JSON *value* that has it; keys do not count."""
+    for said in _strings(json.loads(value)):
+        at = said.find(text)
+        if at >= 0:
+            start = max(0, at - _BEFORE)
+            return one_line(("…" if start else "") + said[start : at + len(text) + _WIDEST], _WIDEST)
+    return None
+
+
+def _strings(value: object) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict):
+            waiting += reversed(each.values())
+        elif isinstance(each, list):
+            waiting += reversed(each)
