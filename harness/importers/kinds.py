@@ -16,6 +16,7 @@ OURS = {
     "conversations": "harness.importers.conversations:Conversations",
     "otlp-json": "harness.importers.otlp:OtlpJson",
     "otlp-protobuf": "harness.importers.otlp:OtlpProtobuf",
+    "autogen-log": "harness.importers.printed:Printed",
 }
 """Our own, in the order in which a file is held against them: the one that can be surest comes first."""
 
