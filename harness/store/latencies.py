@@ -56,7 +56,8 @@ def histogram(spans: str) -> str:
     return f"""
         SELECT start_ns // {HOUR_NS} AS hour, operation, agent, call_name AS name, model,
             CASE WHEN end_ns <= start_ns THEN 0
-                ELSE 1 + CAST(floor(ln(CAST(end_ns AS DOUBLE) - start_ns) / ln({WIDTH})) AS INTEGER) END AS bucket,
+                ELSE 1 + CAST(floor(ln(CAST(CAST(end_ns AS HUGEINT) - start_ns AS DOUBLE)) / ln({WIDTH})) AS INTEGER)
+                END AS bucket,
             count(*) AS number
         FROM {spans} WHERE end_ns IS NOT NULL AND operation <> 'message' AND made IS NOT FALSE GROUP BY ALL"""
 

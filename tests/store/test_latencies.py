@@ -126,6 +126,16 @@ def test_only_the_hours_that_are_asked_for_count(store):
     assert store.latencies(since_ns=2 * HOUR_NS) == []
 
 
+def test_a_few_nanoseconds_of_today_are_not_lost_in_the_figures_of_its_date(store):
+    now = 1_790_000_000_000_000_000
+    journals.write(store.path, A, 0, [took(1, 1, start_ns=now), took(2, 5, start_ns=now)])
+    for _ in range(2):
+        (found,) = store.latencies(by=[])
+        assert (found.number, found.p50_ns) == (2, 1)
+        assert near(found.p95_ns, 5)
+        store.ingest()
+
+
 def test_runs_that_are_pruned_do_not_count_any_more(store):
     journals.write(store.path, A, 0, [took(1, 5), {**took(2, 5, start_ns=9000), "run_id": "r2"}])
     store.ingest()
