@@ -194,9 +194,9 @@ def make(path: Path, ref: str | None = None, *, now: Callable[[], int] = time.ti
     def open_source() -> Source | None:
         if not path.is_dir():
             return None
-        from harness.store import open_store
+        from .live import LiveStore
 
-        source: Source = open_store(path)
+        source: Source = LiveStore(path)
         return source
 
     return HarnessApp(open_source, store=_short(path), ref=ref, now=now)

@@ -1,16 +1,17 @@
 """The one thread that reads the store, so that nothing on screen ever waits for it.
 
-Screens say what they want to see; frozen records come back as messages. While a run goes on the store is
-looked at a few times a second: a cheap stamp says whether anything was recorded, and a costly read is
-followed by a pause that is longer than the read took. What was read last stays on screen when a read fails.
+Screens say what they want to see; frozen records come back as messages. The store is polled a few times a second,
+which costs what was recorded since: runs that go on are told anew from that. The list is read again when the database
+changed, which happens when something was taken in. A costly read is followed by a pause that is longer than the read
+took. What was read last stays on screen when a read fails.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from textual.message import Message
 
@@ -18,6 +19,9 @@ from harness.errors import HarnessError
 from harness.model import Run, RunStatus, RunSummary
 
 from .story import Story, tell
+
+if TYPE_CHECKING:
+    from harness.store.follow import Changes
 
 FIRST_PAGE = 200
 PAGE = 5_000
@@ -30,20 +34,26 @@ _PATIENCE_S = 30.0
 class Source(Protocol):
     """What the app needs of a store."""
 
-    def ingest(self) -> object:
-        """Take in what was recorded since."""
+    def poll(self) -> Changes:
+        """Give what was recorded since the last poll."""
 
-    def stamp(self) -> object:
-        """Give a token that differs when anything was recorded."""
+    def ingest(self) -> object:
+        """Take in what is finished."""
 
     def runs(self, limit: int = 50, offset: int = 0) -> Sequence[RunSummary]:
         """List runs, newest first."""
+
+    def summaries(self, run_ids: Iterable[str]) -> Mapping[str, RunSummary]:
+        """Sum up those of the runs of which something was polled."""
 
     def find(self, ref: str) -> str:
         """Find the run id for *ref*; raises UnknownRunError."""
 
     def run(self, run_id: str) -> Run:
         """Give one run."""
+
+    def close(self) -> None:
+        """Let go of all files."""
 
 
 class RunsRead(Message):
@@ -86,7 +96,7 @@ class Feed:
     """
 
     def __init__(
-        self, open_source: Callable[[], Source | None], post: Callable[[Message], object], *, every_s: float = 0.2
+        self, open_source: Callable[[], Source | None], post: Callable[[Message], object], *, every_s: float = 0.1
     ) -> None:
         self._open, self._post, self._every_s = open_source, post, every_s
         self._source: Source | None = None
@@ -97,11 +107,12 @@ class Feed:
         self._previewed: str | None = None
         self._show_again = False
         self._ref: str | None = None
-        self._stamp: object = None
+        self._stale, self._more = True, False
+        self._touched: frozenset[str] = frozenset()
         self._seen: dict[str, RunSummary] = {}
         self._listed: list[RunSummary] = []
         self._told_missing = False
-        self._kept: dict[str, tuple[RunSummary | None, object, Story]] = {}
+        self._kept: dict[str, tuple[RunSummary | None, Story]] = {}
         self._failure = ""
 
     # Called by screens
@@ -155,6 +166,13 @@ class Feed:
 
     def serve(self) -> None:
         """Read until closed."""
+        try:
+            self._serve()
+        finally:
+            if self._source is not None:
+                self._source.close()
+
+    def _serve(self) -> None:
         pause_s = 0.0
         while True:
             with self._changed:
@@ -176,7 +194,7 @@ class Feed:
                 self._changed.notify_all()
 
     def _fail(self, error: Exception, *, fatal: bool) -> None:
-        self._stamp = None
+        self._stale = True
         text = f"{type(error).__name__}: {error}"
         if fatal or text != self._failure:
             self._post(Trouble(error, fatal=fatal and isinstance(error, HarnessError)))
@@ -193,14 +211,33 @@ class Feed:
             return
         if ref is not None:
             self._post(Resolved(source.find(ref)))
-        stamp = source.stamp()
-        first = not self._listed
-        if stamp != self._stamp or self._stamp is None:
-            self._read_runs(source, first=first)
+        if self._stale:
+            self._read_runs(source, first=not self._listed)
+            # Then there is little left to follow.
             source.ingest()
-            self._stamp = stamp
+        self._follow(source)
+        self._stale = False
         for run_id in dict.fromkeys(filter(None, wanted)):
-            self._read_run(source, run_id, stamp, afresh=afresh)
+            self._read_run(source, run_id, afresh=afresh)
+
+    def _follow(self, source: Source) -> None:
+        """See what was recorded since, and bring the list up to date."""
+        changes = source.poll()
+        # Until all of it was shown: a read may fail.
+        self._touched |= changes.touched
+        for run_id in self._touched:
+            self._kept.pop(run_id, None)
+        if changes.stored:
+            # What was written and taken in between two polls is known to the database alone.
+            over = {run_id for run_id, run in self._seen.items() if run.status is not RunStatus.RUNNING}
+            self._kept = {run_id: told for run_id, told in self._kept.items() if run_id in over}
+            self._read_runs(source, first=not self._listed)
+        if self._touched:
+            self._take([*source.summaries(self._touched).values()])
+            self._tell(more=self._more)
+            self._touched = frozenset()
+        if changes.sealed:
+            source.ingest()
 
     def _read_runs(self, source: Source, *, first: bool) -> None:
         """Read the newest page and show it; then, the first time, the rest; later, as far as anything changes."""
@@ -234,25 +271,21 @@ class Feed:
         return len(fresh)
 
     def _tell(self, *, more: bool) -> None:
+        self._more = more
         self._listed = sorted(self._seen.values(), key=lambda run: run.started_ns, reverse=True)
         self._post(RunsRead(tuple(self._listed), more=more))
 
-    def _read_run(self, source: Source, run_id: str, stamp: object, *, afresh: bool) -> None:
-        """Give the run if it was just asked for or has changed since.
-
-        A run that ended is read again when its summary changed, one that goes on whenever anything was recorded.
-        """
+    def _read_run(self, source: Source, run_id: str, *, afresh: bool) -> None:
+        """Give the run if it was just asked for or has changed since."""
         summary = self._seen.get(run_id)
         known = self._kept.get(run_id)
-        if known is not None and summary is not None and known[0] == summary:
-            going_on = summary.status is RunStatus.RUNNING and known[1] != stamp
-            if not going_on:
-                if afresh:
-                    self._post(RunRead(known[2]))
-                return
+        if known is not None and known[0] == summary:
+            if afresh:
+                self._post(RunRead(known[1]))
+            return
         story = tell(source.run(run_id))
         self._kept.pop(run_id, None)
         while len(self._kept) >= _KEPT_RUNS:
             del self._kept[next(iter(self._kept))]
-        self._kept[run_id] = (summary, stamp, story)
+        self._kept[run_id] = (summary, story)
         self._post(RunRead(story))

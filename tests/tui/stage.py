@@ -23,9 +23,12 @@ from harness.model import (
     Status,
     Usage,
 )
+from harness.store.follow import Changes
 from tui.app import HarnessApp
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from textual.pilot import Pilot
 
 SECOND = 1_000_000_000
@@ -233,27 +236,43 @@ def triage(run_id: str = "8f3c2a77", *, begin_ns: int = BEGIN) -> Script:
 
 
 class Memory:
-    """A store in memory, with a stamp that changes when it does."""
+    """A store in memory, and what was put there since it was last polled."""
 
     def __init__(self, *runs: Run) -> None:
         self.kept = {run.run_id: run for run in runs}
-        self.version = 0
+        self.version = self._polled = 0
+        self._touched: set[str] = set()
         self.error: Exception | None = None
         self.reads: list[str] = []
 
     def put(self, run: Run) -> None:
         self.kept[run.run_id] = run
+        self._touched.add(run.run_id)
         self.version += 1
 
     def ingest(self) -> None:
         self.reads.append("ingest")
 
-    def stamp(self) -> int:
+    def poll(self) -> Changes:
+        self._check()
+        recorded = self.version != self._polled
+        touched, self._touched, self._polled = self._touched, set(), self.version
+        if recorded and not touched:
+            touched = {run_id for run_id, run in self.kept.items() if run.summary.status is RunStatus.RUNNING}
+        return Changes(touched=frozenset(touched), sealed=["segment"] if recorded else [])
+
+    def _check(self) -> None:
         if self.error:
             raise self.error
-        return self.version
+
+    def summaries(self, run_ids: Iterable[str]) -> dict[str, RunSummary]:
+        return {run_id: self.kept[run_id].summary for run_id in run_ids}
+
+    def close(self) -> None:
+        self.reads.append("close")
 
     def runs(self, limit: int = 50, offset: int = 0) -> list[RunSummary]:
+        self._check()
         newest = sorted((run.summary for run in self.kept.values()), key=lambda run: -run.started_ns)
         return newest[offset : offset + limit]
 
