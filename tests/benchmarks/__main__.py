@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from . import span, start_up, store
+from . import follow, span, start_up, store
 
-BENCHMARKS = {"start-up": start_up.figures, "span": span.figures, "store": store.figures}
+BENCHMARKS = {
+    "start-up": start_up.figures,
+    "span": span.figures,
+    "store": store.figures,
+    "follow": follow.figures,
+}
 
 
 def main(names: list[str]) -> int:
