@@ -1,4 +1,4 @@
-"""What the house does to itself: ``nox -s demo tests lint typing wheel bench``."""
+"""What the house does to itself: ``nox -s demo tests lint typing wheel kill bench``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["lint", "typing", "wheel", "tests"]
 nox.options.error_on_missing_interpreters = True
 
+READING = ["tests/store", "tests/derive", "tests/test_journal.py", "tests/test_journal_survives.py"]
 PACKAGES = {"harness", "scenarios", "exporters", "tui"}
 GROUPS = nox.project.load_toml("pyproject.toml")
 
@@ -33,6 +34,26 @@ def tests(session: nox.Session) -> None:
     """Run the tests with the classic AutoGen, the terminal app and the OTLP exporter."""
     session.install("-e", ".[classic,tui,otlp]", *group("test"))
     session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def kill(session: nox.Session) -> None:
+    """Kill 300 writers and ingesters, 30 in every phase, and give an account: ``nox -s kill -- --kills 1000``."""
+    session.install("-e", ".", *group("test"))
+    session.run("python", "-m", "tests.store.kill", *session.posargs)
+
+
+def on_duckdb(line: str, requirement: str) -> None:
+    """Add the session that tries journal, store and derivation on one line of DuckDB: both keep one file format."""
+
+    @nox.session(name=f"duckdb-{line}")
+    def session(session: nox.Session) -> None:
+        session.install("-e", ".", requirement, *group("test"))
+        session.run("python", "-m", "pytest", *(session.posargs or READING))
+
+
+on_duckdb("1.5", "duckdb>=1.5.3,<2")
+on_duckdb("2", "duckdb>=2,<3")
 
 
 @nox.session
