@@ -31,13 +31,16 @@ _FOUND = """
             UNION ALL SELECT run_id, hash, body FROM working.parts)
         WHERE run_id IN (SELECT run_id FROM listed) AND {body}
     )
-    SELECT said.run_id, said.seq, said.span_id, told.body, said.attributes
-    FROM (SELECT run_id, seq, span_id, start_ns, attributes,
-            CASE WHEN operation = 'message' THEN json_extract_string(attributes, '$."{part}"') END AS hash
-        FROM working.spans WHERE start_ns BETWEEN {since} AND {until}) AS said
-    JOIN listed USING (run_id) LEFT JOIN told USING (run_id, hash)
-    WHERE told.hash IS NOT NULL OR (said.hash IS NULL AND {attributes})
-    ORDER BY listed.place, said.start_ns DESC, said.seq DESC, said.span_id"""
+    SELECT run_id, seq, span_id, said FROM (
+        SELECT run_id, seq, span_id, start_ns, attributes AS said FROM working.spans
+        WHERE start_ns BETWEEN {since} AND {until} AND {attributes}
+            AND (operation <> 'message' OR json_extract_string(attributes, '$."{part}"') IS NULL)
+        UNION ALL
+        SELECT run_id, seq, span_id, start_ns, body AS said FROM working.spans JOIN told USING (run_id)
+        WHERE start_ns BETWEEN {since} AND {until} AND operation = 'message'
+            AND json_extract_string(attributes, '$."{part}"') = told.hash
+    ) JOIN listed USING (run_id)
+    ORDER BY listed.place, start_ns DESC, seq DESC, span_id"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +86,14 @@ def _chunk(con: Connection, page: Sequence[tuple[Any, ...]], text: str, limit: i
         first_batch=first,
         last_batch=last,
         body=_contains("body", values),
-        attributes=_contains("said.attributes", values),
+        attributes=_contains("attributes", values),
         **bounds,
     )
     result = con.execute(question, {"runs": names, **values})
     hits: list[Hit] = []
     while len(hits) < limit and (rows := result.fetchmany(_ROWS)):
-        for run_id, seq, span_id, body, attributes in rows:
-            excerpt = _excerpt(body or attributes, text)
+        for run_id, seq, span_id, said in rows:
+            excerpt = _excerpt(said, text)
             if excerpt and len(hits) < limit:
                 hits.append(Hit(run_id=run_id, seq=seq, span_id=span_id, excerpt=excerpt))
     return hits
