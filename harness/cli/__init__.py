@@ -21,6 +21,8 @@ VERBS: dict[str, str] = {
     "run": "Run scenarios: replay recorded conversations and judge them.",
     "runs": "List the recorded runs, newest first.",
     "show": "Print one run's conversation, or all that is known of it.",
+    "diff": "Compare two runs: where they parted, and why.",
+    "stats": "Sum up calls by agent, model, tool or run.",
     "check": "Judge recorded runs: loops, budgets, endings.",
     "explain": "Say what a check means and how to mend what it finds.",
     "sql": "Ask the store a question in SQL, read-only.",
