@@ -287,6 +287,58 @@ def handles() -> int:
     return len(list(Path("/dev/fd").iterdir()))
 
 
+WRITER = """
+import json, sys
+from pathlib import Path
+from harness.journal import Journal
+journal = Journal(Path(sys.argv[1]), rotate_bytes=3000)
+for number in range(int(sys.argv[3])):
+    span = {"run_id": sys.argv[2], "span_id": f"{sys.argv[2]}-{number}", "seq": number, "start_ns": number}
+    for kind in "se":
+        journal.write(json.dumps({"k": kind, **span}).encode() + b"\\n")
+"""
+INGESTER = """
+import sys
+from pathlib import Path
+from harness.store import open_store
+store = open_store(Path(sys.argv[1]))
+while not Path(sys.argv[2]).exists():
+    store.ingest()
+"""
+
+
+def test_while_writers_rotate_and_another_process_takes_in_each_span_is_given_once(store, tmp_path):
+    count, runs = 300, ["w1", "w2", "w3"]
+    heard, stop = Heard(), tmp_path / "stop"
+    ingester = subprocess.Popen([sys.executable, "-c", INGESTER, str(store.path), str(stop)])
+    with closing(Follower(store.path)) as follower:
+        heard.hear(follower.poll())
+        writers = [
+            subprocess.Popen([sys.executable, "-c", WRITER, str(store.path), run_id, str(count)]) for run_id in runs
+        ]
+        try:
+            going_on = True
+            while going_on:
+                going_on = any(writer.poll() is None for writer in writers)
+                changes = follower.poll()
+                heard.hear(changes)
+                if changes.stored:
+                    heard.hear(follower.catch_up())
+        finally:
+            stop.touch()
+            for process in (*writers, ingester):
+                assert process.wait(timeout=60) == 0
+        store.ingest()
+        heard.hear(follower.poll())
+        heard.hear(follower.catch_up())
+        whole = {run_id: follower.run(run_id) for run_id in runs}
+    assert files.names(store.path) == []
+    assert set(heard.spans) == {(r, f"{r}-{n}") for r in runs for n in range(count)}
+    assert {span.status for span in heard.spans.values()} == {Status.OK}
+    assert set(heard.count.values()) == {1}
+    assert list(whole.values()) == store.each(runs)
+
+
 @given(
     st.binary()
     | st.recursive(st.none() | st.integers() | st.floats() | st.text(), st.lists).map(json.dumps).map(str.encode)
