@@ -13,6 +13,7 @@ from harness.importers.draft import Importer
 
 GROUP = "harness.importers"
 OURS = {
+    "runtime-logging": "harness.importers.runtime_log:RuntimeLog",
     "conversations": "harness.importers.conversations:Conversations",
     "otlp-json": "harness.importers.otlp:OtlpJson",
     "otlp-protobuf": "harness.importers.otlp:OtlpProtobuf",

@@ -63,7 +63,7 @@ def test_a_format_can_be_forced_and_an_unknown_one_is_refused(tmp_path, capsys):
     assert (code, "1 new" in out) == (Exit.CLEAN, True)
     code, _, err = run(capsys, "import", file, "--format", "nonsense")
     assert code == Exit.USAGE
-    assert "Known: conversations" in err
+    assert f"Known: {', '.join(kinds.names())}" in err
 
 
 def test_names_from_a_file_cannot_move_the_terminal(tmp_path, capsys):
