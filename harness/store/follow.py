@@ -81,8 +81,6 @@ class Follower:
         """
         if self._began_ns is None:
             self._began_ns = time.time_ns()
-            if self._file() is None:
-                self._batch = 0
         before, self._database = self._database, self._file()
         found = self._tail.read(self._read_bytes)
         records: dict[str, list[tuple[str, Record]]] = {}

@@ -247,6 +247,29 @@ def test_runs_that_are_over_and_taken_in_are_forgotten_and_those_under_way_are_n
         assert follower.run("over") is None
 
 
+def test_a_run_that_is_over_is_forgotten_though_its_process_goes_on(store):
+    with (
+        closing(Follower(store.path, kept_bytes=0)) as follower,
+        closing(Journal(store.path, rotate_bytes=1)) as living,
+    ):
+        living.write(lines(began("talk")))
+        follower.poll()
+        living.write(lines(ended("talk")))
+        living.write(lines(began("talk", run_id="next")))
+        follower.poll()
+        store.ingest()
+        follower.poll()
+        assert set(follower.runs) == {"next"}
+
+
+def test_a_start_that_comes_after_its_end_is_no_news(store, follower):
+    journals.write(store.path, B, 0, [ended("talk")])
+    follower.poll()
+    journals.write(store.path, A, 0, [began("talk")])
+    assert follower.poll().runs == {}
+    assert follower.run("r1") == store.run("r1")
+
+
 def test_of_what_is_over_the_newest_is_kept_as_far_as_it_may(store):
     with closing(Follower(store.path, kept_bytes=600)) as follower:
         for number in range(4):
@@ -434,7 +457,7 @@ class Heard:
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
