@@ -8,12 +8,11 @@ small journal, so a census decides first which questions need asking at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.store.facts import facts
-from harness.store.latencies import histogram
 from harness.store.rollup import rollup, scope, verdicts
 from harness.store.schema import RUN_COLUMNS, SPAN_COLUMNS
 
@@ -67,9 +66,9 @@ class Gathered:
     bad: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Census:
-    """How many valid records there are of each kind, in the order that the query counts them."""
+    """How many valid records there are of each kind; of the ends of spans, how many are not told twice, and when."""
 
     lines: int = 0
     bad: int = 0
@@ -108,17 +107,25 @@ def _census(con: Connection, files: Sequence[Path]) -> _Census:
     if not files:
         return _Census(open=held)
     _read(con, files)
-    counted = con.execute(
-        f"""SELECT count(*), count(*) FILTER (WHERE NOT valid),
-            {", ".join(f"count(*) FILTER (WHERE valid AND k = '{kind}')" for kind in "se")},
-            {_ONCE}, {", ".join(f"count(*) FILTER (WHERE valid AND k = '{kind}')" for kind in "plj")},
-            min(start_ns) FILTER (WHERE valid AND k = 'e'), max(start_ns) FILTER (WHERE valid AND k = 'e')
-        FROM working.records"""
-    ).fetchone()
-    return replace(_Census(*(counted or ())), open=held)
-
-
-_ONCE = "(SELECT count(*) FROM (SELECT DISTINCT run_id, span_id FROM working.records WHERE valid AND k = 'e'))"
+    rows = con.execute(
+        """SELECT k, count(*), count(DISTINCT (run_id, span_id)), min(start_ns), max(start_ns)
+        FROM (SELECT CASE WHEN valid THEN k END AS k, run_id, span_id, start_ns FROM working.records) GROUP BY k"""
+    ).fetchall()
+    number = {row[0]: int(row[1]) for row in rows}
+    _, ended, once, first, last = next((row for row in rows if row[0] == "e"), ("e", 0, 0, None, None))
+    return _Census(
+        lines=sum(number.values()),
+        bad=number.get(None, 0),
+        begun=number.get("s", 0),
+        ended=ended,
+        ended_once=once,
+        parts=number.get("p", 0),
+        links=number.get("l", 0),
+        judgements=number.get("j", 0),
+        first_end_ns=first,
+        last_end_ns=last,
+        open=held,
+    )
 
 
 def _read(con: Connection, files: Sequence[Path]) -> None:
@@ -164,19 +171,18 @@ class _Gathering:
         return int(row[0]) if row else 0
 
     def _touched(self) -> None:
-        """Name the runs that are touched, and what the database says of them."""
+        """Collect what the database says of the runs that are touched, and between which times and batches they lie."""
         records = "SELECT run_id FROM working.records WHERE valid AND k IN ('s', 'e', 'p', 'l', 'j')"
         held = "SELECT run_id FROM stored.open_spans"
         lists = [records] * bool(self._census.lines) + [held] * bool(self._census.open)
-        self._make("touched", f"SELECT DISTINCT run_id FROM ({' UNION ALL '.join(lists)})")
-        known = self._make(
-            "before",
-            """SELECT run_id, started_ns, ended_ns, first_batch, last_batch FROM stored.runs
-            WHERE run_id IN (FROM working.touched)""",
-        )
-        bounds = f"SELECT min(started_ns), max(coalesce(ended_ns, {_FOREVER})), min(first_batch) FROM working.before"
+        known = f"FROM stored.runs WHERE run_id IN ({' UNION ALL '.join(lists)})"
+        row = self._con.execute(
+            f"SELECT min(started_ns), max(coalesce(ended_ns, {_FOREVER})), min(first_batch) {known}"
+        ).fetchone()
         # A run that the database does not know has nothing there, and most batches hold none but such.
-        self._before: tuple[int, int, int] | None = self._con.execute(bounds).fetchone() if known else None
+        self._before: tuple[int, int, int] | None = None if row is None or row[0] is None else row
+        if self._before is not None:
+            self._make("before", f"SELECT run_id, started_ns, first_batch, last_batch {known}")
 
     def _ends(self) -> None:
         """Say which records are the ends of spans, once each and only those that the database has not."""
@@ -297,10 +303,6 @@ def _views(con: Connection) -> None:
     con.execute(
         f"""CREATE VIEW working.spans AS SELECT {SPANS} FROM stored.spans {f"WHERE NOT {SUPERSEDED}" if late else ""}
         UNION ALL SELECT {SPANS} FROM working.fresh"""
-    )
-    con.execute(
-        f"""CREATE VIEW working.latencies AS FROM stored.latencies
-        UNION ALL {histogram("(FROM working.fresh WHERE status <> 'open')")}"""
     )
     con.execute(
         f"""CREATE VIEW working.verdicts AS {

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 WIDTH = 1.04
 HOUR_NS = 3_600_000_000_000
 KEYS = ("operation", "agent", "name", "model")
+ENDED = "(FROM working.fresh WHERE status <> 'open')"
+"""The spans that journals say have ended, and the database has not."""
 COLUMNS = {
     "hour": "BIGINT",
     "operation": "VARCHAR",
@@ -62,6 +64,9 @@ def histogram(spans: str) -> str:
         FROM {spans} WHERE end_ns IS NOT NULL AND operation <> 'message' AND made IS NOT FALSE GROUP BY ALL"""
 
 
+_KEPT = f"FROM stored.latencies UNION ALL {histogram(ENDED)}"
+
+
 def latencies(con: Connection, by: Sequence[str], since_ns: int | None) -> list[Latency]:
     """Read the histogram from an open view, one row for each combination of *by*; the slowest at the 95th first.
 
@@ -80,7 +85,7 @@ def latencies(con: Connection, by: Sequence[str], since_ns: int | None) -> list[
     rows = con.execute(
         f"""SELECT {shown}, any_value(total)::BIGINT AS number, {places}
         FROM (SELECT *, sum(number) OVER ({alike} ORDER BY bucket) AS upto, sum(number) OVER ({alike}) AS total
-            FROM (SELECT {listed} bucket, sum(number) AS number FROM working.latencies WHERE hour >= ? GROUP BY ALL))
+            FROM (SELECT {listed} bucket, sum(number) AS number FROM ({_KEPT}) WHERE hour >= ? GROUP BY ALL))
         GROUP BY {", ".join(keys) or "()"} HAVING count(*) > 0 ORDER BY p95_ns DESC, {listed} number""",
         [0 if since_ns is None else since_ns // HOUR_NS],
     ).fetchall()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.store.files import INGEST_LOCK, STORE_LOCK, Segments, held, look, writer
 from harness.store.gather import SPANS, SUPERSEDED, gather
-from harness.store.latencies import histogram
+from harness.store.latencies import ENDED, histogram
 from harness.store.schema import RUN_COLUMNS, attach, connect, reading
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 96 << 20
 _PATIENCE_S = 1.0
-_ENDED = "(FROM working.fresh WHERE status <> 'open')"
 _RUNS = ", ".join(RUN_COLUMNS)
 
 
@@ -106,7 +105,7 @@ def _commit(con: Connection, segments: Segments, batch: Sequence[str], known: se
     if con.execute("FROM working.superseded").fetchone() is not None:
         con.execute(f"DELETE FROM stored.spans WHERE {SUPERSEDED}")
     con.execute(f"INSERT INTO stored.spans SELECT {SPANS} FROM working.fresh WHERE status <> 'open'")
-    con.execute(f"INSERT INTO stored.latencies {histogram(_ENDED)}")
+    con.execute(f"INSERT INTO stored.latencies {histogram(ENDED)}")
     con.execute("DELETE FROM stored.open_spans")
     con.execute(f"INSERT INTO stored.open_spans SELECT process, {SPANS} FROM working.fresh WHERE status = 'open'")
     con.execute("INSERT INTO stored.parts SELECT run_id, hash, body, ? FROM working.parts", [number])

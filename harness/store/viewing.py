@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,11 +58,12 @@ VIEWS = {
 
 
 @contextmanager
-def viewing(store: Path) -> Iterator[Connection]:
+def viewing(store: Path, only: Collection[str] = tuple(VIEWS)) -> Iterator[Connection]:
     """Give a DuckDB connection with the public views, for one question: ingest waits while it is held.
 
-    It reads and cannot write: not the store, not a file, not its own settings. Raises StoreError if the database
-    cannot be read or is busy for too long.
+    Making a view costs about as much as a small question: *only* those are made. The connection reads
+    and cannot write: not the store, not a file, not its own settings. Raises StoreError if the database cannot be
+    read or is busy for too long.
     """
     with held(store, STORE_LOCK, exclusive=False, patience_s=PATIENCE_S) as mine:
         if not mine:
@@ -70,19 +71,19 @@ def viewing(store: Path) -> Iterator[Connection]:
         con = connect(store)
         try:
             with reading(store):
-                _open(con, store)
+                _open(con, store, only)
             yield con
         finally:
             con.close()
 
 
-def _open(con: Connection, store: Path) -> None:
+def _open(con: Connection, store: Path, only: Collection[str]) -> None:
     attach(con, store, read_only=True)
     ingested = {str(row[0]) for row in con.execute("SELECT segment FROM stored.ingested").fetchall()}
     segments = look(store)
     gather(con, [segments.folder / name for name in segments.sealed if name not in ingested], segments.living)
-    for name, query in VIEWS.items():
-        con.execute(f"CREATE VIEW {name} AS {query}")
+    for name in only:
+        con.execute(f"CREATE VIEW {name} AS {VIEWS[name]}")
     # Everything from outside is read by now.
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")

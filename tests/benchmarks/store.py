@@ -45,6 +45,8 @@ QUESTIONS = {
         AS place FROM stored.spans WHERE status = 'error') WHERE place <= 50""",
     ),
 }
+EXACT = """SELECT agent, quantile_cont(end_ns - start_ns, [0.5, 0.95, 0.99]) FROM spans
+    WHERE operation <> 'message' GROUP BY agent"""
 COLD = "from harness.store import open_store; import sys; open_store(sys.argv[1]).runs(1)"
 BARE = "import duckdb, sys; duckdb.connect(sys.argv[1], read_only=True).execute('SELECT 1').fetchall()"
 
@@ -128,11 +130,36 @@ def _asked(store: Store) -> Iterator[Figure]:
             n=ASKED,
         )
 
+    yield compare(
+        "p50, p95, p99 by agent, from the histogram",
+        lambda: _ms(lambda: store.latencies(by=["agent"])),
+        peer="exact quantiles over all spans",
+        floor=lambda: _ms(lambda: store.sql(EXACT)),
+        unit="ms",
+        n=ASKED,
+    )
+    for name, text in (("newest hit of a common word", "refactor"), ("search that finds nothing", "no such words")):
+        yield compare(
+            name,
+            lambda text=text: _ms(lambda: next(store.search(text), None)),  # type: ignore[misc]
+            peer="scanning every content and attribute once",
+            floor=lambda text=text: _ms(lambda: _scan(store, text)),  # type: ignore[misc]
+            unit="ms",
+            n=PAIRS,
+        )
+
 
 def _tree(con: Any, run_id: str) -> list[Any]:
     from harness.store.loading import spans
 
     return spans(con, run_id)
+
+
+def _scan(store: Store, text: str) -> None:
+    with store.view() as con:
+        for table, column in (("parts", "body"), ("spans", "attributes")):
+            question = f"SELECT count(*) FROM stored.{table} WHERE contains({column}::VARCHAR, ?)"  # noqa: S608 - fixed names
+            con.execute(question, [text]).fetchall()
 
 
 def _pending(store: Store) -> Iterator[Figure]:
