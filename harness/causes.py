@@ -12,6 +12,7 @@ from enum import Enum
 
 from harness.canonical import canonical
 from harness.model import CallRecord, Json, Operation, part_text
+from harness.settings import answering
 
 _WITH_IDS = frozenset({"tool_call", "tool_call_response"})
 _INSTRUCTIONS = frozenset({"system", "developer"})
@@ -55,6 +56,7 @@ _OF_REPLIES = {
     Operation.CODE: CauseKind.TOOL,
     Operation.HUMAN: CauseKind.HUMAN,
 }
+_ANSWERS = {Operation.TOOL: "result", Operation.HUMAN: "input", Operation.SELECTION: "choice"}
 _OF_REQUESTS = {Operation.SELECTION: CauseKind.CODE}
 
 
@@ -96,7 +98,7 @@ def _chat(left: Mapping[str, Json], right: Mapping[str, Json]) -> Cause | None:
         return Cause(kind=CauseKind.CODE, field="model", left=left.get("model"), right=right.get("model"))
     settings = [
         ("tools", _by_name(left.get("tools")), _by_name(right.get("tools"))),
-        ("parameters", left.get("parameters") or {}, right.get("parameters") or {}),
+        ("parameters", _parameters(left), _parameters(right)),
     ]
     for field, one, other in settings:
         name = _first(one, other)
@@ -135,6 +137,11 @@ def _first(left: Mapping[str, Json], right: Mapping[str, Json]) -> str | None:
     return next((name for name in names if canonical(left.get(name)) != canonical(right.get(name))), None)
 
 
+def _parameters(request: Mapping[str, Json]) -> dict[str, Json]:
+    parameters = request.get("parameters")
+    return answering(parameters) if isinstance(parameters, Mapping) else {}
+
+
 def _by_name(tools: Json) -> dict[str, Json]:
     """Map tool definitions by name, of which several may share one."""
     found: dict[str, list[Json]] = {}
@@ -152,7 +159,8 @@ def _replied(call: CallRecord) -> Json:
         return None
     if call.span.operation is Operation.CHAT:
         return plain(reply.get("message"))
-    return dict(reply)
+    answer = _ANSWERS.get(call.span.operation)
+    return reply.get(answer) if answer else dict(reply)
 
 
 def _named(call: CallRecord) -> str:

@@ -153,13 +153,13 @@ def _parted(left: Run, right: Run, rows: Sequence[Row], parting: int) -> Cause:
     if one.sender != other.sender:
         before = rows[parting - 1] if parting else Row(left=None, right=None, equal=True)
         cause = between(_choosing(left, before.left, one), _choosing(right, before.right, other))
-        return cause or flow("speaker", one.sender, other.sender)
-    cause = between(derive.made_by(left)[one.span_id], derive.made_by(right)[other.span_id])
-    if cause is not None:
-        return cause
-    if parting == 0:
+        told = flow("speaker", one.sender, other.sender)
+    else:
+        cause = between(derive.made_by(left)[one.span_id], derive.made_by(right)[other.span_id])
+        told = flow("message", one.text, other.text)
+    if cause is None and parting == 0:
         return Cause(kind=CauseKind.TASK, field="task", left=one.text, right=other.text)
-    return flow("message", one.text, other.text)
+    return cause or told
 
 
 def _choosing(run: Run, before: Message | None, message: Message) -> list[CallRecord]:

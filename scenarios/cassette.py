@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from harness import __version__, semconv
 from harness.errors import UsageError
 from harness.model import CALLS, Json, Operation
+from harness.settings import answering
 from harness.text import redactor
 
-from .matching import request_fields, settings
+from .matching import request_fields
 
 if TYPE_CHECKING:
     from harness.model import CallRecord, Run, Span
@@ -195,7 +196,7 @@ def _request(kind: Operation, request: Mapping[str, Json]) -> dict[str, Json]:
             "model": request.get("model"),
             "messages": list(request.get("messages") or ()),
             "tools": list(request.get("tools") or ()),
-            "parameters": settings(request.get("parameters") or {}),
+            "parameters": answering(request.get("parameters") or {}),
         }
     return request_fields(kind, request)
 

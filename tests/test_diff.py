@@ -113,7 +113,7 @@ def test_the_same_request_with_another_reply_is_the_models_doing():
     [
         ({"system": "Be kind."}, "system message", ("Be brief.", "Be kind.")),
         ({"model": "mini"}, "model", ("gpt", "mini")),
-        ({"parameters": '{"temperature": 0.0}'}, "parameters.temperature", ("1.0", "0.0")),
+        ({"parameters": '{"temperature": 0.0}'}, "parameters.temperature", ("1", "0")),
         ({"parameters": '{"temperature": 1.0, "seed": 4}'}, "parameters.seed", (None, "4")),
         ({"tools": [{"name": "mail", "type": "function"}]}, "tools.mail", (None, '{"name":"mail","type":"function"}')),
     ],
@@ -123,6 +123,13 @@ def test_a_request_that_differs_in_what_the_program_says_names_the_field(changed
     found = diff(talk(*SAID), other)
     assert part(talk(*SAID), other) == (2, CauseKind.CODE, field)
     assert (found.cause.left, found.cause.right) == sides
+
+
+def test_settings_that_only_carry_a_request_and_random_ids_are_no_difference():
+    carried = '{"temperature": 1, "timeout": 3, "extra_body": {"agentwall_run_id": "run-%s"}}'
+    other = talk(*SAID[:2], ("tester", "Wrong."), parameters=carried % 2)
+    assert part(talk(*SAID, parameters=carried % 1), other) == (2, CauseKind.MODEL, "chat")
+    assert part(talk(*SAID), other) == (2, CauseKind.MODEL, "chat")
 
 
 def test_requests_that_differ_although_the_same_was_said_are_told_and_the_runs_equal():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.canonical import canonical
 from harness.cli import figures
 from harness.cli.common import emit_json, existing_store, json_option, say, store_option
 from harness.errors import Exit, UnknownRunError
@@ -160,8 +161,12 @@ def _row(place: int, row: Row, width: int) -> list[str]:
 
 
 def _words(message: Message) -> str:
-    called = ", ".join(f"→ {part.get('name')}({part.get('arguments')})" for part in message.tool_calls)
+    called = ", ".join(f"→ {part.get('name')}({_arguments(part.get('arguments'))})" for part in message.tool_calls)
     return f"{message.sender or '(nobody)'}: {' '.join(part for part in (message.text, called) if part)}"
+
+
+def _arguments(value: object) -> str:
+    return value if isinstance(value, str) else canonical(value)
 
 
 def _figures(found: Diff) -> list[str]:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from openai.resources.chat.completions import Completions
 
 from harness.model import Operation
-from scenarios.matching import ANSWER, TRANSPORT, WHOLE, Matcher
+from harness.settings import ANSWER, TRANSPORT, WHOLE
+from scenarios.matching import Matcher
 from tests.scenarios.samples import asks_tool, chat_request, said, tool_said
 
 SYSTEM = said("system", "You write Python.")
