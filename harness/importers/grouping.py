@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from harness import semconv
 from harness.importers.foreign import Foreign
@@ -46,8 +46,9 @@ def grouped(spans: Sequence[Foreign]) -> dict[Identity, list[Foreign]]:
     for kind, keys in _GIVEN.items():
         given = {place: name for place, span in by_place.items() if (name := _given(span, keys))}
         traces = {trace for trace, _ in given if trace not in first}
+        topmost = _topmost(by_place, given)
         for place, span in by_place.items():
-            if span.trace_id in traces and (top := _topmost(place, by_place, given)):
+            if span.trace_id in traces and (top := topmost[place]):
                 named[place] = (kind, top)
                 first.setdefault(span.trace_id, (kind, top))
     of_trace = _linked(spans, first)
@@ -65,16 +66,17 @@ def _given(span: Foreign, keys: Iterable[str]) -> str | None:
     return None
 
 
-def _topmost(place: Place, by_place: Mapping[Place, Foreign], given: Mapping[Place, str]) -> str | None:
-    top: str | None = None
-    seen: set[Place] = set()
-    at: Place | None = place
-    while at is not None and at in by_place and at not in seen:
-        seen.add(at)
-        top = given.get(at, top)
-        above = by_place[at].parent_id
-        at = (at[0], above) if above else None
-    return top
+def _topmost(by_place: Mapping[Place, Foreign], given: Mapping[Place, str]) -> dict[Place, str | None]:
+    """Give each span the name that the topmost of it and what is around it has."""
+    found: dict[Place, str | None] = {}
+    for place in by_place:
+        if place in found:
+            continue
+        path = _path(place, by_place, found)
+        top = found.get(_above(by_place[path[-1]]) or path[-1])
+        for each in reversed(path):
+            top = found[each] = top or given.get(each)
+    return found
 
 
 def _linked(spans: Sequence[Foreign], first: Mapping[str, Identity]) -> dict[str, Identity]:
@@ -126,16 +128,30 @@ def ranks(spans: Sequence[Foreign]) -> dict[Place, tuple[int, int]]:
 def _shape(by_place: Mapping[Place, Foreign]) -> tuple[dict[Place, int], dict[Place, int]]:
     """Give each span's depth, and when the last of what it contains began, itself included."""
     depth: dict[Place, int] = {}
+    for place in by_place:
+        if place in depth:
+            continue
+        path = _path(place, by_place, depth)
+        below = depth.get(_above(by_place[path[-1]]) or path[-1], 0)
+        depth.update((each, below + number) for number, each in enumerate(reversed(path), start=1))
     latest = {place: span.start_ns for place, span in by_place.items()}
-    for place, span in by_place.items():
-        seen = {place}
-        above = _above(span)
-        while above is not None and above in by_place and above not in seen:
-            seen.add(above)
-            latest[above] = max(latest[above], span.start_ns)
-            above = _above(by_place[above])
-        depth[place] = len(seen)
+    for place in sorted(by_place, key=lambda each: -depth[each]):
+        above = _above(by_place[place])
+        if above is not None and above in latest:
+            latest[above] = max(latest[above], latest[place])
     return depth, latest
+
+
+def _path(place: Place, by_place: Mapping[Place, Foreign], known: Container[Place]) -> list[Place]:
+    """List *place* and what is above it, up to the first that is missing, *known* or in the list already."""
+    path = [place]
+    seen = {place}
+    above = _above(by_place[place])
+    while above is not None and above in by_place and above not in known and above not in seen:
+        seen.add(above)
+        path.append(above)
+        above = _above(by_place[above])
+    return path
 
 
 def _above(span: Foreign) -> Place | None:

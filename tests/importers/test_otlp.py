@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import semconv
+from harness.errors import EnvironmentProblem
 from harness.importers.draft import Bad
 from harness.importers.otlp import OtlpJson
 from harness.model import EndingKind, Operation, RunStatus, Status
@@ -343,6 +345,16 @@ def test_the_runs_are_the_same_whatever_the_order_and_the_copies(tmp_path_factor
     assert all(len({each.span_id for each in draft.spans}) == len(draft.spans) for draft in once)
 
 
+def test_spans_in_a_circle_and_in_a_chain_of_thousands_are_survived(tmp_path):
+    said = {"gen_ai.conversation.id": "c"}
+    circle = [span(1, 2, said=said), span(2, 3), span(3, 1)]
+    chain = [span(number, number - 1, trace=2, at=(number, 90_000)) for number in range(8_000, 4, -1)]
+    file = write(tmp_path / "t", traces(*circle, *chain))
+    runs = {len(each.spans): each.spans for each in OtlpJson().read(file) if not isinstance(each, Bad)}
+    assert sorted(runs) == [3, len(chain)]
+    assert [each.seq for each in runs[len(chain)]] == list(range(1, len(chain) + 1))
+
+
 def test_bad_lines_and_bad_spans_are_named_and_the_rest_is_kept(tmp_path):
     odd = {**span(2), "traceId": "short"}
     file = write(tmp_path / "t", traces(span(1), odd), "{torn", {"resourceLogs": []}, "3", traces(span(3)))
@@ -442,6 +454,14 @@ def _without_format(run):
         )
         for each in run.spans
     ]
+
+
+def test_without_the_extra_protobuf_is_refused_with_the_way_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "opentelemetry.proto.trace.v1.trace_pb2", None)
+    (tmp_path / "t.pb").write_bytes(b"\x0a\x02\x12\x00")
+    with pytest.raises(EnvironmentProblem) as caught:
+        import_into(tmp_path / "store", tmp_path / "t.pb")
+    assert "autogen-harness[otlp]" in caught.value.hint
 
 
 def test_broken_protobuf_is_a_bad_line(tmp_path):
