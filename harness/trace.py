@@ -45,6 +45,7 @@ Link = tuple[str, str | None, str]
 _SCOPE = otel.create_key("harness.scope")
 _RUN = otel.create_key("harness.run")
 _MOST_REMEMBERED = 8192
+_MOST_LINKS = 65_536
 _MOST_KNOWN = 200_000
 _LONGEST_ERROR = 2000
 
@@ -142,6 +143,7 @@ class Trace:
         self._dice = random.Random(os.urandom(16))  # noqa: S311 - ids, not secrets, and never the program's own dice
         self._process = journal.process
         self._parts: dict[int, tuple[object, str, str]] = {}
+        self._links: dict[tuple[str | None, str], str] = {}
 
     # Runs ---------------------------------------------------------------------------------------------------------
 
@@ -313,15 +315,24 @@ class Trace:
         return name, text
 
     def context(self, messages: Sequence[Mapping[str, Json]]) -> tuple[str | None, list[Part], list[Link]]:
-        """Chain *messages* into a context: its hash (None for no messages), and the parts and links it is made of."""
+        """Chain *messages* into a context: its hash (None for no messages), and the parts and links it is made of.
+
+        A history that has grown costs one hash for each new message: the links before are remembered.
+        """
         parts = [self.part(message) for message in messages]
         links: list[Link] = []
         last: str | None = None
         for name, _ in parts:
-            link = context_hash(last, name)
+            link = self._links.get((last, name)) or self._link(last, name)
             links.append((link, last, name))
             last = link
         return last, parts, links
+
+    def _link(self, last: str | None, part: str) -> str:
+        if len(self._links) >= _MOST_LINKS:
+            self._links = {}
+        link = self._links[last, part] = context_hash(last, part)
+        return link
 
     def _emit(self, scope: Scope, contents: Sequence[Part] = (), links: Sequence[Link] = ()) -> None:
         """Write what is new of *contents* and *links*, and then the span's record, in one go."""
