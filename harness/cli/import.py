@@ -11,6 +11,7 @@ from harness import config
 from harness.cli import figures
 from harness.cli.common import emit_json, json_option, say, store_option
 from harness.errors import Exit, UsageError
+from harness.importers import kinds
 from harness.text import one_line
 
 if TYPE_CHECKING:
@@ -22,7 +23,12 @@ _WIDEST = 200
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
-@click.option("--format", "kind", metavar="KIND", help="Read the files as this kind; default: what they look like.")
+@click.option(
+    "--format",
+    "kind",
+    metavar="KIND",
+    help=f"Read the files as this kind ({', '.join(kinds.OURS)}); default: what they look like.",
+)
 @json_option
 @store_option
 def command(store: Path | None, files: tuple[Path, ...], kind: str | None, *, as_json: bool) -> int:
@@ -30,7 +36,6 @@ def command(store: Path | None, files: tuple[Path, ...], kind: str | None, *, as
 
     Bad lines are counted and named, good ones are kept. Exits with 2 if a file could not be read at all.
     """
-    from harness.importers import kinds
     from harness.importers.keeping import bring_in
     from harness.store import open_store
 
