@@ -44,7 +44,7 @@ def make_store(path: Path) -> Path:
     folder = path / FOLDER
     try:
         if not path.is_dir():
-            path.mkdir(mode=0o700, parents=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)  # others may be at it, too
         ignore = path / ".gitignore"
         if not ignore.exists():
             path.chmod(0o700)

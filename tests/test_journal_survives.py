@@ -268,6 +268,25 @@ def test_what_was_dropped_is_told_once_there_is_room_again(tmp_path):
     assert min(told) > 0
 
 
+def test_many_may_make_the_same_store_at_once(tmp_path):
+    for number in range(20):
+        together = threading.Barrier(4)
+        made: list[Journal] = []
+
+        def make(store=tmp_path / f"{number}" / "store", together=together, made=made):
+            together.wait()
+            made.append(Journal(store))
+
+        threads = [threading.Thread(target=make) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(made) == 4
+        for journal in made:
+            journal.close()
+
+
 def test_a_folder_that_cannot_be_written_drops_and_never_raises(tmp_path):
     # A file lies where the journal was: nothing can be made there, by anybody.
     found = run(

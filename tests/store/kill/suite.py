@@ -120,7 +120,7 @@ class Round:
                 break
             self._reap()
             self._fill()
-            if time.monotonic() > strike:
+            if time.monotonic() > strike and self.account.outside <= self.account.kills / 3:
                 self._strike()
                 strike = time.monotonic() + self._dice.uniform(0.1, 0.5)
             time.sleep(_NAP_S)
@@ -167,7 +167,9 @@ class Round:
 
     def _strike(self) -> None:
         """Kill a writer or an ingester from outside, whatever it is at."""
-        pids = [pid for pid, process in self._living.items() if process.kind != "reader"]
+        # Ingesters wait for each other most of the time: few of them are struck, so that many meet their fate.
+        kind = self._dice.choice(("writer",) * 4 + ("ingester",))
+        pids = [pid for pid, process in self._living.items() if process.kind == kind]
         if not pids:
             return
         pid = self._dice.choice(pids)
