@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
 
+_FOREVER = 2**63 - 1
+
+
 def summary(row: dict[str, Any]) -> RunSummary:
     """Make a row of the view ``runs`` the record it stands for."""
     worst = row.pop("worst")
@@ -33,13 +36,15 @@ def run(con: Connection, run_id: str) -> Run | None:
 
 def spans(con: Connection, run_id: str) -> list[Span]:
     """List the spans of a run, in no order."""
-    row = con.execute("SELECT started_ns FROM runs WHERE run_id = ?", [run_id]).fetchone()
+    # No span of a run starts before it does, or after the last sign of life of one that is over.
+    bounds = f"started_ns, coalesce(ended_ns, {_FOREVER})"
+    row = con.execute(f"SELECT {bounds} FROM runs WHERE run_id = ?", [run_id]).fetchone()
     if row is None:
         return []
     rows = con.execute(
         """SELECT run_id, trace_id, span_id, parent_id, name, kind, operation, status, seq, end_seq, start_ns, end_ns,
-        attributes FROM spans WHERE run_id = ? AND start_ns >= ?""",
-        [run_id, row[0]],
+        attributes FROM spans WHERE run_id = ? AND start_ns BETWEEN ? AND ?""",
+        [run_id, *row],
     ).fetchall()
     return [
         Span(
