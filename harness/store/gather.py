@@ -39,6 +39,7 @@ _RECORD = {
     "part": "VARCHAR",
     "body": "JSON",
     "at_ns": "BIGINT",
+    "dropped": "BIGINT",
 }
 _TABLES = {
     "fresh": {"process": "VARCHAR", **SPAN_COLUMNS},
@@ -60,10 +61,11 @@ SUPERSEDED = """(status = 'interrupted' AND EXISTS (FROM working.superseded AS l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """How many lines were read, and how many of them were no record."""
+    """How many lines were read, how many of them were no record, and how many writes journals say were dropped."""
 
     lines: int
     bad: int
+    dropped: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ class _Census:
     parts: int = 0
     links: int = 0
     judgements: int = 0
+    dropped: int = 0
     first_end_ns: int | None = None
     last_end_ns: int | None = None
     open: int = 0
@@ -98,7 +101,7 @@ def gather(con: Connection, files: Sequence[Path], living: Iterable[str]) -> Gat
         if table not in made:
             con.execute(f"{PREFIX}{table}({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
     _views(con)
-    return Gathered(lines=census.lines, bad=census.bad)
+    return Gathered(lines=census.lines, bad=census.bad, dropped=census.dropped)
 
 
 def _census(con: Connection, files: Sequence[Path]) -> _Census:
@@ -108,11 +111,13 @@ def _census(con: Connection, files: Sequence[Path]) -> _Census:
         return _Census(open=held)
     _read(con, files)
     rows = con.execute(
-        """SELECT k, count(*), count(DISTINCT (run_id, span_id)), min(start_ns), max(start_ns)
-        FROM (SELECT CASE WHEN valid THEN k END AS k, run_id, span_id, start_ns FROM working.records) GROUP BY k"""
+        """SELECT k, count(*), count(DISTINCT (run_id, span_id)), min(start_ns), max(start_ns),
+            sum(greatest(dropped, 0))
+        FROM (SELECT CASE WHEN valid THEN k END AS k, run_id, span_id, start_ns, dropped FROM working.records)
+        GROUP BY k"""
     ).fetchall()
     number = {row[0]: int(row[1]) for row in rows}
-    _, ended, once, first, last = next((row for row in rows if row[0] == "e"), ("e", 0, 0, None, None))
+    _, ended, once, first, last, _ = next((row for row in rows if row[0] == "e"), ("e", 0, 0, None, None, 0))
     return _Census(
         lines=sum(number.values()),
         bad=number.get(None, 0),
@@ -122,6 +127,7 @@ def _census(con: Connection, files: Sequence[Path]) -> _Census:
         parts=number.get("p", 0),
         links=number.get("l", 0),
         judgements=number.get("j", 0),
+        dropped=sum(row[5] or 0 for row in rows if row[0] == "d"),
         first_end_ns=first,
         last_end_ns=last,
         open=held,

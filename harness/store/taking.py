@@ -28,11 +28,15 @@ _RUNS = ", ".join(RUN_COLUMNS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What an ingest took in. *bad* lines were torn, no JSON or no record; *busy* says another was at it."""
+    """What an ingest took in. *bad* lines were torn, no JSON or no record; *busy* says another was at it.
+
+    *dropped* is how many writes the programs themselves say they had no room for.
+    """
 
     segments: int = 0
     lines: int = 0
     bad: int = 0
+    dropped: int = 0
     busy: bool = False
 
     def __add__(self, other: Taken) -> Taken:
@@ -41,6 +45,7 @@ class Taken:
             segments=self.segments + other.segments,
             lines=self.lines + other.lines,
             bad=self.bad + other.bad,
+            dropped=self.dropped + other.dropped,
             busy=self.busy or other.busy,
         )
 
@@ -124,4 +129,4 @@ def _commit(con: Connection, segments: Segments, batch: Sequence[str], known: se
         [number, time.time_ns(), len(batch), gathered.lines, gathered.bad],
     )
     con.execute("COMMIT")
-    return Taken(segments=len(batch), lines=gathered.lines, bad=gathered.bad)
+    return Taken(segments=len(batch), lines=gathered.lines, bad=gathered.bad, dropped=gathered.dropped)

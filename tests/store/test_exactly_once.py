@@ -150,6 +150,13 @@ def test_torn_and_foreign_lines_are_counted_and_cost_nothing_else(store):
     assert {span.span_id for span in store.run("r1").spans} == {"one", "two"}
 
 
+def test_an_ingest_counts_what_programs_say_they_dropped(store):
+    for number, dropped in enumerate((3, 4, "many", -5)):
+        journals.write(store.path, A, number, [{"k": "d", "at_ns": 1, "dropped": dropped}, ended(f"e{number}")])
+    assert store.ingest().dropped == 7
+    assert len(store.run("r1").spans) == 4
+
+
 def test_contents_are_kept_once_per_run_however_often_they_are_written(store):
     for number in range(3):
         records = [*said(f"m{number}", "a", "same", seq=number), *said(f"n{number}", "a", "same", run_id="r2")]
