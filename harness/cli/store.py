@@ -16,6 +16,7 @@ from harness.errors import Exit
 from harness.text import one_line
 
 if TYPE_CHECKING:
+    from harness.store import Store
     from harness.store.care import Info, Pruned
     from harness.store.verifying import Verified
 
@@ -40,8 +41,7 @@ def info(outer: Path | None, store: Path | None, *, as_json: bool) -> None:
     """Say what the store holds and how large it is."""
     from harness.store import care
 
-    opened = existing_store(store or outer)
-    opened.ingest()
+    opened = _ready(store or outer)
     found = care.info(opened.path)
     if as_json:
         emit_json(asdict(found))
@@ -82,8 +82,7 @@ def verify(outer: Path | None, store: Path | None, *, everything: bool, as_json:
     """
     from harness.store.verifying import verify as verified
 
-    opened = existing_store(store or outer)
-    opened.ingest()
+    opened = _ready(store or outer)
     found = verified(opened.path, most=None if everything else _SAMPLE)
     if as_json:
         emit_json(asdict(found))
@@ -139,7 +138,7 @@ def prune(  # noqa: PLR0913 - one parameter an option
     """
     from harness.store import care
 
-    opened = existing_store(store or outer)
+    opened = _ready(store or outer)
     since_ns = None if older_than is None else time.time_ns() - older_than
     keep = care.Keep(since_ns=since_ns, newest=keep_runs, most_bytes=max_size, tags=tags)
     done = care.prune(opened.path, keep, dry_run=dry_run)
@@ -174,12 +173,22 @@ def compact(outer: Path | None, store: Path | None, *, as_json: bool) -> None:
     """
     from harness.store import care
 
-    opened = existing_store(store or outer)
+    opened = _ready(store or outer)
     before, after = care.compact(opened.path)
     if as_json:
         emit_json({"before_bytes": before, "after_bytes": after})
         return
     figures.put(f"{octets(before)} → {octets(after)}")
+
+
+def _ready(path: Path | None) -> Store:
+    """Open the store that is there, with what waits taken in and an older database brought up to date."""
+    from harness.store.migrations import migrate
+
+    opened = existing_store(path)
+    migrate(opened.path)
+    opened.ingest()
+    return opened
 
 
 def _many(number: int, noun: str) -> str:

@@ -125,7 +125,10 @@ def attach(con: Connection, store: Path, *, read_only: bool) -> None:
     version = found[0] if found else None
     if version != VERSION:
         msg = f"{str(path)!r} has schema {version!r}, and this version of autogen-harness reads {VERSION}"
-        raise StoreError(msg, hint="Upgrade autogen-harness, or name another folder with --store.")
+        hint = "Upgrade autogen-harness, or name another folder with --store."
+        if isinstance(version, int) and version < VERSION:
+            hint = "Any command that reads runs, such as `harness runs`, brings it up to date."
+        raise StoreError(msg, hint=hint)
 
 
 @contextmanager

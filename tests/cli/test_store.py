@@ -128,3 +128,13 @@ def test_a_rule_that_is_none_is_a_mistake(store, capsys, args, said):
 )
 def test_sizes_read_well(number, said):
     assert octets(number) == said
+
+
+@pytest.mark.parametrize("verb", ["info", "verify", "compact"])
+def test_a_database_of_an_older_version_is_brought_up_to_date_first(store, capsys, verb):
+    open_store(store).ingest()
+    change(store, "DROP TABLE stored.latencies; UPDATE stored.schema SET version = 1")
+    ask(verb, "--store", store)
+    capsys.readouterr()
+    ask("info", "--store", store, "--json")
+    assert json.loads(capsys.readouterr().out)["schema"] == schema.VERSION
