@@ -201,11 +201,11 @@ class Journal:
     def _found(self) -> os.stat_result | None:
         """Look at the open segment. None if there is none, or if its handle is another file's by now."""
         segment = self._segment
-        with contextlib.suppress(OSError):
+        try:
             found = os.fstat(segment.handle)
-            if (found.st_dev, found.st_ino) == (segment.device, segment.inode):
-                return found
-        return None
+        except OSError:
+            return None
+        return found if found.st_ino == segment.inode and found.st_dev == segment.device else None
 
     def _release(self) -> None:
         if self._found() is not None:

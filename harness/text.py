@@ -45,27 +45,39 @@ def one_line(text: object, width: int) -> str:
 # Where a key may begin. In JSON, a letter stands before it where the text has a line break or a control character.
 _EDGE = r"(?:\b|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
 _ANYWHERE = frozenset({"bearer", "private-key"})
-# Each kind of secret: a literal it must contain, looked for before the regular expression is tried.
-_PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
-    (kind, literal, re.compile(pattern if kind in _ANYWHERE else _EDGE + pattern))
-    for kind, literal, pattern in (
-        ("openai", "sk-", r"sk-[A-Za-z0-9_\-]{16,}"),
-        ("agentwall", "aw-", r"aw-[A-Za-z0-9_\-]{16,}"),
-        ("aws", "AKIA", r"AKIA[0-9A-Z]{16}\b"),
-        ("github", "gh", r"gh[pousr]_[A-Za-z0-9]{30,}"),
-        ("github", "github_pat_", r"github_pat_[A-Za-z0-9_]{30,}"),
-        ("google", "AIza", r"AIza[0-9A-Za-z_\-]{30,}"),
-        ("slack", "xox", r"xox[abeoprs]-[A-Za-z0-9\-]{10,}"),
-        ("huggingface", "hf_", r"hf_[A-Za-z0-9]{30,}"),
-        ("jwt", "eyJ", r"eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]+"),
-        ("bearer", "earer ", r"(?<=[Bb]earer )[A-Za-z0-9._~+/\-]{16,}=*"),
-        (
-            "private-key",
-            "PRIVATE KEY-----",
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?-----END [A-Z ]*PRIVATE KEY-----",
+# Each kind of secret, under a character and with a literal that it must contain. Both are looked for before the regular
+# expression is tried: one character is found twenty times as fast as a literal, and most texts lack most of these.
+_PATTERNS: tuple[tuple[str, tuple[tuple[str, str, re.Pattern[str]], ...]], ...] = tuple(
+    (
+        character,
+        tuple(
+            (kind, literal, re.compile(pattern if kind in _ANYWHERE else _EDGE + pattern))
+            for kind, literal, pattern in kinds
         ),
     )
+    for character, kinds in {
+        "-": (
+            ("openai", "sk-", r"sk-[A-Za-z0-9_\-]{16,}"),
+            ("agentwall", "aw-", r"aw-[A-Za-z0-9_\-]{16,}"),
+            ("slack", "xox", r"xox[abeoprs]-[A-Za-z0-9\-]{10,}"),
+            (
+                "private-key",
+                "PRIVATE KEY-----",
+                r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?-----END [A-Z ]*PRIVATE KEY-----",
+            ),
+        ),
+        "_": (
+            ("github", "gh", r"gh[pousr]_[A-Za-z0-9]{30,}"),
+            ("github", "github_pat_", r"github_pat_[A-Za-z0-9_]{30,}"),
+            ("huggingface", "hf_", r"hf_[A-Za-z0-9]{30,}"),
+        ),
+        "K": (("aws", "AKIA", r"AKIA[0-9A-Z]{16}\b"),),
+        "z": (("google", "AIza", r"AIza[0-9A-Za-z_\-]{30,}"),),
+        "J": (("jwt", "eyJ", r"eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]+"),),
+        " ": (("bearer", "earer ", r"(?<=[Bb]earer )[A-Za-z0-9._~+/\-]{16,}=*"),),
+    }.items()
 )
+
 _SECRET_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|credential)s?$")
 _LEAST_SECRET = 8
 
@@ -108,9 +120,12 @@ def redactor(environment: Mapping[str, str] | None = None) -> Callable[[str], st
         for value, replacement in known:
             if value in text:
                 text = text.replace(value, replacement)
-        for kind, literal, pattern in _PATTERNS:
-            if literal in text:
-                text = pattern.sub(functools.partial(_marked, kind), text)
+        for character, kinds in _PATTERNS:
+            if character not in text:
+                continue
+            for kind, literal, pattern in kinds:
+                if literal in text:
+                    text = pattern.sub(functools.partial(_marked, kind), text)
         return text
 
     return redact
