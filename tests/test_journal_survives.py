@@ -76,9 +76,10 @@ def test_a_program_run_by_the_program_holds_no_segment(tmp_path):
     journal.close()
     assert other.poll() is None and sealed(mine)
     other.stdin.close()
-    other.wait()
+    assert other.wait() == 0
     """
-    run(program, tmp_path)
+    (segment,) = run(program, tmp_path).values()
+    assert [record["k"] for record in segment] == ["h"]
 
 
 @pytest.mark.parametrize("sync_s", [0.0, 0.001])

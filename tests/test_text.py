@@ -63,7 +63,7 @@ def test_the_value_of_a_secret_variable_is_found_plain_and_inside_json(secret: s
 
 @given(st.dictionaries(st.text("abc"), st.text(st.sampled_from('abc"\\\n sk-é🎈'))))
 def test_json_stays_json_whatever_is_taken_out(value: dict[str, str]) -> None:
-    json.loads(redactor({"A_TOKEN": 'bbbb"bbbb'})(json.dumps(value)))
+    assert len(json.loads(redactor({"A_TOKEN": 'bbbb"bbbb'})(json.dumps(value)))) <= len(value)
 
 
 @given(st.text())

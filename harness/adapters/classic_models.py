@@ -5,26 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters import classic_messages as native
-from harness.adapters.classic_seam import Value, Watcher, make_call, through, within
+from harness.adapters.classic_seam import Asking, Value, Watcher, make_call, through, within
 from harness.call import Reply
 from harness.model import Operation
 from harness.trace import safely
 
 if TYPE_CHECKING:
     from harness.adapters.patching import Function
-
-
-@dataclass(slots=True)
-class Asking:
-    """What the wrapper around the model clients was asked; *done* once one of them is."""
-
-    agent: Any
-    request: Mapping[str, Any]
-    done: bool = False
 
 
 _asking: ContextVar[Asking | None] = ContextVar("harness_asking_model", default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import semconv
@@ -30,6 +31,15 @@ class Watcher(Protocol):
 
     def heard(self) -> None:
         """Say that the group has heard its last message."""
+
+
+@dataclass(slots=True)
+class Asking:
+    """What a framework method wants of the outside, which is reached further down; *done* once it is."""
+
+    agent: Any
+    request: Mapping[str, Any]
+    done: bool = False
 
 
 def through(

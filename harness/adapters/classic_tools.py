@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel
 
 from harness.adapters import classic_messages as native
-from harness.adapters.classic_seam import Value, Watcher, a_through, make_call, through
+from harness.adapters.classic_seam import Asking, Value, Watcher, a_through, make_call, through
 from harness.call import Call, Reply
 from harness.model import Json, Operation
 from harness.trace import safely
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
 
 class ToolNotRunError(Exception):
     """The framework refused a tool call before any function ran: an unknown name, or arguments that are not JSON."""
-
-
-@dataclass(slots=True)
-class Asking:
-    """Which function an agent is executing; *done* once it is called."""
-
-    agent: Any
-    request: Mapping[str, Any]
-    done: bool = False
 
 
 _asking: ContextVar[Asking | None] = ContextVar("harness_asking_tool", default=None)

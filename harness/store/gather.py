@@ -14,25 +14,14 @@ from typing import TYPE_CHECKING
 
 from harness.store.facts import facts
 from harness.store.rollup import rollup, scope, verdicts
-from harness.store.schema import RUN_COLUMNS, SPAN_COLUMNS
+from harness.store.schema import RECORDED_COLUMNS, RUN_COLUMNS, SPAN_COLUMNS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
 _RECORD = {
     "k": "VARCHAR",
-    "run_id": "VARCHAR",
-    "trace_id": "VARCHAR",
-    "span_id": "VARCHAR",
-    "parent_id": "VARCHAR",
-    "name": "VARCHAR",
-    "kind": "VARCHAR",
-    "operation": "VARCHAR",
-    "status": "VARCHAR",
-    "seq": "BIGINT",
-    "end_seq": "BIGINT",
-    "start_ns": "BIGINT",
-    "end_ns": "BIGINT",
+    **RECORDED_COLUMNS,
     "attributes": "JSON",
     "hash": "VARCHAR",
     "prev": "VARCHAR",

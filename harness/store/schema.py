@@ -26,7 +26,7 @@ ROW_GROUP = 12_288
 """How many rows lie together. Few: a batch of segments then fills some, which go straight to their place on the disk,
 and what an ingest rewrites, and what one run is searched in, stays small. A multiple of 2048."""
 
-SPAN_COLUMNS = {
+RECORDED_COLUMNS = {
     "run_id": "VARCHAR",
     "trace_id": "VARCHAR",
     "span_id": "VARCHAR",
@@ -39,6 +39,11 @@ SPAN_COLUMNS = {
     "end_seq": "BIGINT",
     "start_ns": "BIGINT",
     "end_ns": "BIGINT",
+}
+"""What the records of a span say beside its attributes, by the same names."""
+
+SPAN_COLUMNS = {
+    **RECORDED_COLUMNS,
     "agent": "VARCHAR",
     "call_name": "VARCHAR",
     "model": "VARCHAR",
