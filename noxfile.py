@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -54,6 +55,20 @@ def on_duckdb(line: str, requirement: str) -> None:
 
 on_duckdb("1.5", "duckdb>=1.5.3,<2")
 on_duckdb("2", "duckdb>=2,<3")
+
+
+@nox.session
+def upstream(session: nox.Session) -> None:
+    """Run a framework's own keyless tests with tracing off and on, from the checkout ``HARNESS_UPSTREAM`` names."""
+    checkout = os.environ.get("HARNESS_UPSTREAM")
+    if not checkout:
+        session.skip(
+            "HARNESS_UPSTREAM names no checkout of microsoft/autogen (tags v0.2.35 and python-v0.7.5 are known)"
+        )
+    session.install("-e", ".")
+    compare = ("python", "-m", "tests.upstream", checkout)
+    session.install(*str(session.run(*compare, "--requirements", silent=True)).split("\n")[:-1])
+    session.run(*compare, *session.posargs)
 
 
 @nox.session
