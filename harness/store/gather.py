@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.journal import sealed
 from harness.store.facts import facts
 from harness.store.rollup import rollup, scope, verdicts
 from harness.store.schema import RECORDED_COLUMNS, RUN_COLUMNS, SPAN_COLUMNS
@@ -39,7 +40,8 @@ _TABLES = {
     "links": {"run_id": "VARCHAR", "hash": "VARCHAR", "prev": "VARCHAR", "part": "VARCHAR"},
     "judgements": {"run_id": "VARCHAR", "at_ns": "BIGINT", "body": "JSON"},
 }
-_SLACK_BYTES = 16 << 20
+_LEAST_BYTES = 1 << 20
+_GROWTH_BYTES = 16 << 20
 _FOREVER = 2**63 - 1
 _PROCESS = "regexp_replace(parse_filename(filename), '-[^-]*$', '')"
 SPANS = ", ".join(SPAN_COLUMNS)
@@ -81,7 +83,7 @@ def gather(con: Connection, files: Sequence[Path], living: Iterable[str]) -> Gat
 
     A span that began and has no end is open while its process is among the *living*, else interrupted.
     """
-    con.execute("ATTACH ':memory:' AS working ")
+    con.execute("ATTACH ':memory:' AS working")
     census = _census(con, files)
     made: set[str] = set()
     if census.lines - census.bad or census.open:
@@ -126,8 +128,8 @@ def _census(con: Connection, files: Sequence[Path]) -> _Census:
 def _read(con: Connection, files: Sequence[Path]) -> None:
     """Read the segments into ``records``. A line that is no JSON, torn or of the wrong shape is kept as not valid."""
     columns = ", ".join(f"{name}: '{kind}'" for name, kind in _RECORD.items())
-    # A line is no longer than its file; the reader's buffers grow with this bound, and a living file grows too.
-    longest = max(file.stat().st_size for file in files) + _SLACK_BYTES
+    # A line is no longer than its file, and a living file grows; the reader's buffers grow with this bound.
+    longest = max(_LEAST_BYTES, *(file.stat().st_size + (0 if sealed(file) else _GROWTH_BYTES) for file in files))
     con.execute(
         f"""{PREFIX}records AS
         SELECT * REPLACE (CASE WHEN status = 'error' THEN 'error' ELSE 'ok' END AS status),
@@ -210,7 +212,8 @@ class _Gathering:
         columns = ", ".join(name for name in _RECORD if name not in {"status", "process"})
         sources = []
         if self._census.ended:
-            sources.append(f"SELECT {columns}, status, '' AS process FROM working.records WHERE {self._ended}")
+            ended = f"SELECT {columns}, status, '' AS process FROM working.records WHERE {self._ended}"
+            sources += halves(ended, self._census.lines)
         begun = self._begun()
         if begun:
             sources.append(f"SELECT {columns}, {self._standing}, process FROM working.begun")
@@ -290,6 +293,14 @@ class _Gathering:
         self._make("scoped", scope(f"({' UNION ALL '.join(lists)})"))
         found = verdicts(f"({' UNION ALL '.join(judged)})") if judged else None
         self._make("rollups", rollup("working.scoped", f"({found})" if found else None))
+
+
+def halves(query: str, rows: int) -> list[str]:
+    """Split *query*, which reads a table of so many *rows* and ends in its condition, into two that run side by side.
+
+    DuckDB hands a thread no less than 122,880 rows of a table in memory, and a batch is hardly more than that.
+    """
+    return [f"{query} AND rowid < {rows // 2}", f"{query} AND rowid >= {rows // 2}"]
 
 
 def _views(con: Connection) -> None:

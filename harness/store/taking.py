@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.store.files import INGEST_LOCK, STORE_LOCK, Segments, held, look, writer
-from harness.store.gather import SPANS, SUPERSEDED, gather
+from harness.store.gather import SPANS, SUPERSEDED, gather, halves
 from harness.store.latencies import ENDED, histogram
 from harness.store.schema import RUN_COLUMNS, attach, connect, reading
 
@@ -109,7 +109,9 @@ def _commit(con: Connection, segments: Segments, batch: Sequence[str], known: se
     con.execute("BEGIN")
     if con.execute("FROM working.superseded").fetchone() is not None:
         con.execute(f"DELETE FROM stored.spans WHERE {SUPERSEDED}")
-    con.execute(f"INSERT INTO stored.spans SELECT {SPANS} FROM working.fresh WHERE status <> 'open'")
+    rows = con.execute("SELECT count(*) FROM working.fresh").fetchone()
+    over = halves(f"SELECT {SPANS} FROM working.fresh WHERE status <> 'open'", rows[0] if rows else 0)
+    con.execute(f"INSERT INTO stored.spans {' UNION ALL '.join(over)}")
     con.execute(f"INSERT INTO stored.latencies {histogram(ENDED)}")
     con.execute("DELETE FROM stored.open_spans")
     con.execute(f"INSERT INTO stored.open_spans SELECT process, {SPANS} FROM working.fresh WHERE status = 'open'")
