@@ -27,7 +27,8 @@ A *message* is an OpenTelemetry GenAI message: ``{"role", "parts": [{"type": "te
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,38 @@ def achain(
                 onward = steps.send(await inner(onward))
         except StopIteration as done:
             return _reply(done)
+
+    return passing
+
+
+Stream = Callable[[Call], AsyncGenerator[Any, None]]
+"""Gives the chunks of an answer as they come, and then its Reply."""
+
+
+def stream_chain(interceptors: Sequence[Interceptor], real: Stream) -> Stream:
+    """Put *interceptors* (outermost first) around a *real* that answers in chunks: they pass by, the reply does not."""
+    if not interceptors:
+        return real
+    inner = stream_chain(interceptors[1:], real)
+
+    async def passing(call: Call) -> AsyncGenerator[Any, None]:
+        steps = interceptors[0](call)
+        answer: Any = None
+        try:
+            onward = next(steps)
+            while True:
+                async with contextlib.aclosing(inner(onward)) as chunks:
+                    async for chunk in chunks:
+                        if isinstance(chunk, Reply):
+                            answer = chunk
+                        else:
+                            yield chunk
+                onward = steps.send(answer)
+        except StopIteration as done:
+            answer = _reply(done)
+        finally:
+            steps.close()
+        yield answer
 
     return passing
 

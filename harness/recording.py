@@ -6,12 +6,12 @@ import atexit
 import contextlib
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import config, plugins, semconv
-from harness.call import Call, Interceptor, Reply, achain, chain
+from harness.call import Call, Interceptor, Reply, Stream, achain, chain, stream_chain
 from harness.journal import Journal
 from harness.trace import RunState, Trace
 
@@ -74,6 +74,10 @@ class Recording:
     async def a_ask(self, call: Call, real: Callable[[Call], Awaitable[Reply]]) -> Reply:
         """Send *call* through the chain, and await the reply; the adapter raises what it says to raise."""
         return await achain(self.interceptors, real)(call)
+
+    def stream(self, call: Call, real: Stream) -> AsyncGenerator[Any, None]:
+        """Send *call* through the chain, and give the chunks of the answer as they come, its Reply last."""
+        return stream_chain(self.interceptors, real)(call)
 
 
 _recording: Recording | None = None

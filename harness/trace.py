@@ -28,10 +28,6 @@ from harness.model import Json, Operation
 from harness.text import redactor
 
 if TYPE_CHECKING:
-    from contextvars import Token
-
-    from opentelemetry.context import Context
-
     from harness.journal import Journal
 
 log = logging.getLogger("harness")
@@ -82,7 +78,6 @@ class Scope:
     parent: Scope | None
     record: dict[str, Json]
     started: int
-    token: Token[Context] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
     def up(self, operation: Operation) -> Scope | None:
@@ -97,6 +92,18 @@ def current() -> Scope | None:
     """Give the innermost open operation of this thread or task, if any."""
     scope = otel.get_value(_SCOPE)
     return scope if isinstance(scope, Scope) else None
+
+
+def swap(scope: Scope | None) -> Scope | None:
+    """Make *scope* the innermost open operation of this thread or task, and give the one it was.
+
+    What else the context holds stays as it is, and no token has to find its way back: so a scope may be left in
+    another task than it was entered in, as that of a generator that somebody else finishes.
+    """
+    before = current()
+    if before is not scope:
+        otel.attach(otel.set_value(_SCOPE, scope))
+    return before
 
 
 _told: set[str] = set()
@@ -200,7 +207,7 @@ class Trace:
         """Begin a span, write its start after the *contents* and *links* it names, and make it current."""
         scope = self._begin(operation, subject, attributes)
         self._emit(scope, contents, links)
-        scope.token = otel.attach(otel.set_value(_SCOPE, scope))
+        swap(scope)
         return scope
 
     @safely
@@ -215,9 +222,11 @@ class Trace:
         """End a span: its record is complete in itself. *error* makes its status an error."""
         if scope is None:
             return
-        if scope.token is not None:
-            otel.detach(scope.token)
-            scope.token = None
+        innermost = current()
+        while innermost is not None and innermost is not scope:
+            innermost = innermost.parent
+        if innermost is scope:  # also where an operation inside was never closed
+            swap(scope.parent)
         ended = {**scope.record["attributes"], **scope.notes.get("end", {}), **(attributes or {})}
         if error is not None:
             ended[semconv.ERROR_TYPE] = type(error).__qualname__

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness import semconv
 from harness.adapters import classic_models, classic_tools
-from harness.adapters.classic_seam import Value, Watcher, a_through, failed, make_call, through, up, within
+from harness.adapters.classic_seam import Watcher
+from harness.adapters.seam import Value, a_through, failed, make_call, through, up, within
 from harness.call import Call
 from harness.model import Json, Operation
 from harness.trace import safely

@@ -8,7 +8,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters import classic_messages as native
-from harness.adapters.classic_seam import Asking, Value, Watcher, make_call, through, within
+from harness.adapters.classic_seam import Asking, Watcher
+from harness.adapters.seam import Value, make_call, through, within
 from harness.call import Reply
 from harness.model import Operation
 from harness.trace import safely

@@ -1,32 +1,20 @@
-"""The way of a classic AutoGen call through the seam, and back as what the framework expects."""
+"""What the hooks on classic AutoGen need of their adapter, and of the calls that are under way."""
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness import semconv
-from harness.call import Call, RecordedError, Reply
-from harness.model import Json, Operation
-from harness.trace import Scope, current, safely
+from harness.adapters.seam import Adapter
 
 if TYPE_CHECKING:
     from harness.adapters.classic_messages import Messages
-    from harness.adapters.patching import Patches
-    from harness.recording import Recording
-    from harness.trace import Trace
-
-Value = Mapping[str, Json]
 
 
-class Watcher(Protocol):
+class Watcher(Adapter, Protocol):
     """What the hooks need of the adapter they report to."""
 
-    recording: Recording
-    trace: Trace
-    patches: Patches
     messages: Messages
 
     def heard(self) -> None:
@@ -40,116 +28,3 @@ class Asking:
     agent: Any
     request: Mapping[str, Any]
     done: bool = False
-
-
-def through(
-    adapter: Watcher,
-    asked: Callable[[], Call],
-    run: Callable[[], Any],
-    read: Callable[[Any], Value],
-    rebuild: Callable[[Value], Any],
-) -> Any:
-    """Ask through the seam: *run* is the real thing, *read* its result as a neutral value, *rebuild* the way back."""
-    call = safely(asked)()
-    if call is None:
-        return run()
-
-    def real(_call: Call) -> Reply:
-        try:
-            result = run()
-        except BaseException as error:  # noqa: BLE001 - it is raised again, in the program
-            return failed(error)
-        return Reply(value=safely(read)(result), native=result)
-
-    return _outcome(adapter.recording.ask(call, real), rebuild)
-
-
-async def a_through(
-    adapter: Watcher,
-    asked: Callable[[], Call],
-    run: Callable[[], Awaitable[Any]],
-    read: Callable[[Any], Value],
-    rebuild: Callable[[Value], Any],
-) -> Any:
-    """Ask through the seam and await it."""
-    call = safely(asked)()
-    if call is None:
-        return await run()
-
-    async def real(_call: Call) -> Reply:
-        try:
-            result = await run()
-        except BaseException as error:  # noqa: BLE001 - it is raised again, in the program
-            return failed(error)
-        return Reply(value=safely(read)(result), native=result)
-
-    return _outcome(await adapter.recording.a_ask(call, real), rebuild)
-
-
-def failed(error: BaseException) -> Reply:
-    """Nobody may speak next is an answer that the framework gives as an exception; any other exception is a failure."""
-    nobody = type(error).__name__ in {"NoEligibleSpeaker", "NoEligibleSpeakerError"}
-    return Reply(error=error, value={"choice": None} if nobody else None)
-
-
-def _outcome(reply: Reply, rebuild: Callable[[Value], Any]) -> Any:
-    if isinstance(reply.error, RecordedError):
-        raise native_error(reply.error)
-    if reply.error is not None:
-        raise reply.error
-    if reply.native is not None or reply.value is None:
-        return reply.native
-    return rebuild(reply.value)
-
-
-def make_call(operation: Operation, agent: Any, request: Value, attributes: Value | None = None) -> Call:
-    """Make the call, in the conversation that is going on; without an *agent*, it is the one whose turn it is."""
-    turn = up(Operation.TURN)
-    conversation = up(Operation.CONVERSATION)
-    speaker = turn.record["attributes"].get(semconv.GEN_AI_AGENT) if turn else None
-    return Call(
-        operation=operation,
-        agent=(str(getattr(agent, "name", "") or "") or None) if agent is not None else speaker,
-        request=request,
-        conversation=conversation.record["attributes"].get(semconv.GEN_AI_WORKFLOW, "") if conversation else "",
-        attributes=attributes or {},
-    )
-
-
-def up(operation: Operation) -> Scope | None:
-    """Find the nearest open scope of *operation*."""
-    scope = current()
-    return scope.up(operation) if scope else None
-
-
-def within(operation: Operation) -> bool:
-    """Say whether such a call is being made already: where hooks nest, the outermost wins."""
-    scope = current()
-    return scope is not None and scope.operation is operation
-
-
-def native_error(error: RecordedError) -> BaseException:
-    """Rebuild the OpenAI client's exception, or the built-in one, that a cassette plays back; else give *error*."""
-    import openai
-
-    known = getattr(openai, error.kind, None) or getattr(builtins, error.kind, None)
-    if not (isinstance(known, type) and issubclass(known, Exception)):
-        return error
-    if not issubclass(known, openai.OpenAIError):
-        return _built_in(known, error)
-    rebuilt = known.__new__(known, str(error))
-    rebuilt.args = (str(error),)
-    for name in ("code", "param", "type", "body", "request", "response", "request_id", "status_code"):
-        if not hasattr(rebuilt, name):
-            setattr(rebuilt, name, None)
-    rebuilt.message = str(error)  # type: ignore[attr-defined]
-    return rebuilt
-
-
-def _built_in(known: type[Exception], error: RecordedError) -> Exception:
-    """Make the built-in exception, unless it would read otherwise than when it was recorded."""
-    try:
-        rebuilt = known(str(error))
-    except TypeError:
-        return error
-    return rebuilt if str(rebuilt) == str(error) else error

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel
 
 from harness.adapters import classic_messages as native
-from harness.adapters.classic_seam import Asking, Value, Watcher, a_through, make_call, through
+from harness.adapters.classic_seam import Asking, Watcher
+from harness.adapters.seam import Value, a_through, make_call, through
 from harness.call import Call, Reply
 from harness.model import Json, Operation
 from harness.trace import safely
