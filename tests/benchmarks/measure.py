@@ -39,9 +39,18 @@ def compare(
     name: str, ours: Callable[[], float], *, peer: str, floor: Callable[[], float], unit: str, n: int
 ) -> Figure:
     """Take *n* pairs of samples, after one of each that does not count."""
+    return summed_up(name, sampled(ours, floor, n), peer=peer, unit=unit)
+
+
+def sampled(ours: Callable[[], float], floor: Callable[[], float], n: int) -> list[tuple[float, float]]:
+    """Take *n* pairs of samples, after one of each that does not count."""
     ours()
     floor()
-    pairs = [(ours(), floor()) for _ in range(n)]
+    return [(ours(), floor()) for _ in range(n)]
+
+
+def summed_up(name: str, pairs: Sequence[tuple[float, float]], *, peer: str, unit: str) -> Figure:
+    """Make one figure of *pairs* of samples: ours, and the peer's beside it."""
     values = [value for value, _ in pairs]
     return Figure(
         name=name,
@@ -50,7 +59,7 @@ def compare(
         against=digits(statistics.median(base for _, base in pairs)),
         peer=peer,
         ratio=digits(statistics.median(value / base for value, base in pairs)),
-        n=n,
+        n=len(pairs),
         spread=digits(interquartile(values)),
         load=round(os.getloadavg()[0], 2),
     )

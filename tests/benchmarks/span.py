@@ -8,9 +8,12 @@ BatchSpanProcessor and is encoded as OTLP, and no further: the network is left o
 from __future__ import annotations
 
 import itertools
+import json
+import subprocess
+import sys
 import tempfile
 import time
-from functools import partial
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +25,19 @@ from harness.journal import Journal
 from harness.model import Operation
 from harness.trace import Trace
 
-from .measure import Figure, compare
+from .measure import Figure, compare, sampled, summed_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace import Tracer
 
 SPANS = 400
 PAIRS = 15
+WRITERS = 8
+UNIT = "µs CPU"
+BARE = "OpenTelemetry SDK span without exporter"
+WRITER = "import sys; from tests.benchmarks import span; span.write(sys.argv[1])"
 ATTRIBUTES: dict[str, Any] = {
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": "openai",
@@ -54,41 +60,69 @@ ENDING: dict[str, Any] = {
 
 
 def figures() -> Iterator[Figure]:
-    """Measure the CPU time of one span, in batches of four hundred."""
+    """Measure the CPU time of one span, in batches of four hundred: alone, and in eight processes at once."""
     with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(Path(folder) / ".harness", program="span benchmark")
-        trace = Trace(journal)
         batching = TracerProvider()
         batching.add_span_processor(BatchSpanProcessor(Encoding()))
-        ours, floor = map(message, texts()), texts()
-        with trace.within(trace.new_run()), trace.operation(Operation.CONVERSATION, "chat"):
-
-            def traced() -> None:
-                scope = trace.open(Operation.OTHER, "coder", ATTRIBUTES)
-                trace.close(scope, ENDING, contents=[trace.part(next(ours))])
-
-            def sdk(tracer: Tracer) -> None:
-                span = tracer.start_span("chat coder", attributes=ATTRIBUTES)
-                span.set_attributes(ENDING)
-                span.set_attribute("gen_ai.output.messages", next(floor))
-                span.end()
-
-            peers = {
-                "OpenTelemetry SDK span without exporter": TracerProvider(),
-                "OpenTelemetry SDK span, BatchSpanProcessor, OTLP encoding": batching,
-            }
+        peers = {BARE: TracerProvider(), "OpenTelemetry SDK span, BatchSpanProcessor, OTLP encoding": batching}
+        with traced(Path(folder)) as ours:
             for peer, provider in peers.items():
-                tracer = provider.get_tracer("peer")
-                yield compare(
-                    "span in the traced process",
-                    lambda: each(traced),
-                    peer=peer,
-                    floor=partial(each, partial(sdk, tracer), provider.force_flush),
-                    unit="µs CPU",
-                    n=PAIRS,
-                )
+                yield compare("span in the traced process", ours, peer=peer, floor=sdk(provider), unit=UNIT, n=PAIRS)
         batching.shutdown()
-        journal.close()
+        yield summed_up(f"span in each of {WRITERS} traced processes", crowded(Path(folder)), peer=BARE, unit=UNIT)
+
+
+@contextmanager
+def traced(folder: Path) -> Iterator[Callable[[], float]]:
+    """Give what measures one batch of our own spans, which go to a journal in *folder*."""
+    with closing(Journal(folder / ".harness", program="span benchmark")) as journal:
+        trace = Trace(journal)
+        said = map(message, texts())
+
+        def once() -> None:
+            scope = trace.open(Operation.OTHER, "coder", ATTRIBUTES)
+            trace.close(scope, ENDING, contents=[trace.part(next(said))])
+
+        with trace.within(trace.new_run()), trace.operation(Operation.CONVERSATION, "chat"):
+            yield lambda: each(once)
+
+
+def sdk(provider: TracerProvider) -> Callable[[], float]:
+    """Make what measures one batch of the SDK's spans."""
+    tracer, said = provider.get_tracer("peer"), texts()
+
+    def once() -> None:
+        span = tracer.start_span("chat coder", attributes=ATTRIBUTES)
+        span.set_attributes(ENDING)
+        span.set_attribute("gen_ai.output.messages", next(said))
+        span.end()
+
+    return lambda: each(once, provider.force_flush)
+
+
+def crowded(folder: Path) -> list[tuple[float, float]]:
+    """Measure in eight processes that begin at one moment and share a store; each takes turns with the bare peer."""
+    command = [sys.executable, "-c", WRITER, str(folder)]
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            for _ in range(WRITERS)
+        ]
+        for process in writers:
+            stack.callback(process.kill)
+        for process in writers:
+            process.stdout.readline()  # type: ignore[union-attr] - it is a pipe
+        for process in writers:
+            process.stdin.close()  # type: ignore[union-attr]
+        return [tuple(pair) for process in writers for pair in json.loads(process.stdout.readline())]  # type: ignore[union-attr]
+
+
+def write(folder: str) -> None:
+    """Be one of the eight: say that all is ready, wait for the word, measure, and print the pairs as JSON."""
+    with traced(Path(folder)) as ours:
+        print("ready", flush=True)
+        sys.stdin.read()
+        print(json.dumps(sampled(ours, sdk(TracerProvider()), PAIRS)), flush=True)
 
 
 class Encoding(SpanExporter):
