@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,27 @@ PROJECT_MARKS = ("pyproject.toml", ".git")
 _LONGEST_S = 86_400
 
 
+class Capture(str, Enum):
+    """How much of what is said is recorded.
+
+    FULL is all of it, less secrets. METADATA is who, to whom, which model and tool, how long, and a hash of each
+    content, so that what was said again still shows; never the content. OFF is spans and figures alone.
+    """
+
+    FULL = "full"
+    METADATA = "metadata"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What a project and its environment ask for.
 
     *store* is the store's folder (absolute). *limits* are budget limits by name, *prices* US dollars per
     million tokens as ``{model: (input, output)}``, and *disabled* the codes of checks that shall not run. The disk is
-    asked to keep what was recorded every *sync_s* seconds; 0 is never.
+    asked to keep what was recorded every *sync_s* seconds; 0 is never. *capture* says how much of what is said is
+    kept, and *redact* are regular expressions of what is secret here. With *otel* spans go to the program's own
+    OpenTelemetry provider, too.
     """
 
     store: Path
@@ -30,14 +46,17 @@ class Config:
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     disabled: frozenset[str] = frozenset()
     sync_s: float = 0.0
+    capture: Capture = Capture.FULL
+    redact: tuple[str, ...] = ()
+    otel: bool = False
 
 
 def load(*, store: str | os.PathLike[str] | None = None, start: Path | None = None) -> Config:
     """Put together the configuration seen from the folder *start* (default: the current one).
 
     *store* wins over ``$HARNESS_STORE``, which wins over ``.harness`` beside the nearest ``pyproject.toml``
-    or ``.git``, or in *start* itself. ``$HARNESS_SYNC_SECONDS`` wins over ``sync_seconds``. Raises UsageError for a
-    setting of the wrong shape.
+    or ``.git``, or in *start* itself. ``$HARNESS_SYNC_SECONDS``, ``$HARNESS_CAPTURE`` and ``$HARNESS_OTEL`` win over
+    ``sync_seconds``, ``capture`` and ``otel``. Raises UsageError for a setting of the wrong shape.
     """
     start = (start or Path.cwd()).absolute()
     project = find_project(start)
@@ -49,6 +68,9 @@ def load(*, store: str | os.PathLike[str] | None = None, start: Path | None = No
         prices={model: _price(model, value) for model, value in _mapping(table, "prices").items()},
         disabled=frozenset(str(code) for code in _list(table, "disable")),
         sync_s=_seconds(table, "sync_seconds", "HARNESS_SYNC_SECONDS"),
+        capture=_capture(table),
+        redact=tuple(_pattern(found) for found in _list(table, "redact")),
+        otel=_switch(table, "otel", "HARNESS_OTEL"),
     )
 
 
@@ -113,6 +135,40 @@ def _seconds(table: Mapping[str, Any], key: str, variable: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LONGEST_S:
         raise UsageError(f"{name} must be seconds from 0 to {_LONGEST_S}, not {value!r}")
     return float(value)
+
+
+def _capture(table: Mapping[str, Any]) -> Capture:
+    said = os.environ.get("HARNESS_CAPTURE")
+    name = "HARNESS_CAPTURE" if said else "[tool.harness] capture"
+    return capture(said or table.get("capture", Capture.FULL.value), name)
+
+
+def capture(value: object, name: str) -> Capture:
+    """Read what the setting *name* says is to be captured. Raises UsageError if it is none of the three words."""
+    try:
+        return Capture(value)
+    except ValueError as error:
+        known = ", ".join(each.value for each in Capture)
+        raise UsageError(f"{name} must be one of {known}, not {value!r}") from error
+
+
+def _pattern(value: object) -> str:
+    try:
+        if not isinstance(value, str) or re.compile(value).match("") is not None:
+            msg = f"[tool.harness] redact must hold regular expressions that match something, not {value!r}"
+            raise UsageError(msg)
+    except re.error as error:
+        raise UsageError(f"[tool.harness] redact: {value!r} is not a regular expression: {error}") from error
+    return value
+
+
+def _switch(table: Mapping[str, Any], key: str, variable: str) -> bool:
+    said = os.environ.get(variable)
+    words: Mapping[Any, bool] = {"1": True, "true": True, "0": False, "false": False}
+    value = words.get(said.lower(), said) if said else table.get(key, False)
+    if not isinstance(value, bool):
+        raise UsageError(f"{variable if said else f'[tool.harness] {key}'} must be true or false, not {value!r}")
+    return value
 
 
 def _price(model: str, value: object) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from harness import prices, semconv
 from harness.call import Call, Reply
 from harness.canonical import canonical, encode
 from harness.model import Json, Operation
+from harness.settings import TRANSPORT
 
 _REQUEST = {
     "temperature": semconv.GEN_AI_REQUEST_TEMPERATURE,
@@ -40,7 +41,8 @@ def asked(call: Call) -> dict[str, Json]:
     if call.operation is Operation.CHAT:
         parameters = request.get("parameters") or {}
         found[semconv.GEN_AI_REQUEST_MODEL] = request.get("model")
-        found[semconv.HARNESS_REQUEST_PARAMETERS] = canonical(parameters)
+        kept = {name: value for name, value in parameters.items() if name not in TRANSPORT}
+        found[semconv.HARNESS_REQUEST_PARAMETERS] = canonical(kept)
         found.update({name: parameters[key] for key, name in _REQUEST.items() if parameters.get(key) is not None})
     elif call.operation is Operation.TOOL:
         found[semconv.GEN_AI_TOOL_NAME] = request.get("name")
@@ -65,7 +67,7 @@ def answered(call: Call, reply: Reply, price_overrides: Mapping[str, tuple[float
     found[semconv.HARNESS_REPLAYED] = reply.replayed or None
     found[semconv.HARNESS_CACHE_HIT] = reply.cache_hit or None
     if reply.value is None:
-        return _known(found)
+        return _known({**found, **_refused(reply.error)})
     if call.operation is Operation.CHAT:
         found.update(_usage(call, value, price_overrides, cache_hit=reply.cache_hit))
     elif call.operation is Operation.TOOL:
@@ -79,6 +81,15 @@ def answered(call: Call, reply: Reply, price_overrides: Mapping[str, tuple[float
     elif call.operation is Operation.SELECTION:
         found[semconv.HARNESS_SELECTION_CHOICE] = value.get("choice")
     return _known(found)
+
+
+def _refused(error: BaseException | None) -> dict[str, Json]:
+    """Read what a provider's client keeps of a refusal: the status, and the error as JSON."""
+    status, body = getattr(error, "status_code", None), getattr(error, "body", None)
+    return {
+        semconv.HTTP_STATUS: status if isinstance(status, int) else None,
+        semconv.HARNESS_ERROR_BODY: encode(body) if isinstance(body, Mapping) else None,
+    }
 
 
 def _usage(
@@ -99,13 +110,21 @@ def _usage(
     return {
         semconv.GEN_AI_RESPONSE_MODEL: value.get("model"),
         semconv.GEN_AI_RESPONSE_ID: value.get("id"),
-        semconv.GEN_AI_FINISH_REASONS: [value["finish_reason"]] if value.get("finish_reason") else None,
+        semconv.GEN_AI_FINISH_REASONS: _finish_reasons(value),
+        semconv.HARNESS_OUTPUT_CHUNKS: value.get("chunks") or None,
         semconv.GEN_AI_INPUT_TOKENS: given,
         semconv.GEN_AI_OUTPUT_TOKENS: taken,
         semconv.GEN_AI_CACHE_READ_TOKENS: cached,
         semconv.GEN_AI_REASONING_TOKENS: usage.get("reasoning_tokens"),
         semconv.GEN_AI_COST: cost,
     }
+
+
+def _finish_reasons(value: Mapping[str, Json]) -> list[str] | None:
+    """List them, one for each choice; None if the first has none."""
+    if not value.get("finish_reason"):
+        return None
+    return [value["finish_reason"], *(str(other.get("finish_reason") or "") for other in value.get("choices") or ())]
 
 
 def _known(attributes: Mapping[str, Json]) -> dict[str, Json]:

@@ -40,6 +40,7 @@ GEN_AI_TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 GEN_AI_TOOL_RESULT: Final = "gen_ai.tool.call.result"
 ERROR_TYPE: Final = "error.type"
 ERROR_MESSAGE: Final = "error.message"
+HTTP_STATUS: Final = "http.response.status_code"  # int, of a provider's refusal
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 
@@ -52,6 +53,7 @@ HARNESS_RUN_NAME: Final = "harness.run.name"
 HARNESS_RUN_TAGS: Final = "harness.run.tags"  # list of strings
 HARNESS_RUN_SOURCE_ID: Final = "harness.run.source_id"
 HARNESS_RUN_MODE: Final = "harness.run.mode"  # live | record | replay
+HARNESS_CAPTURE: Final = "harness.capture"  # metadata | off, on root spans; nothing where contents are kept
 HARNESS_FRAMEWORK: Final = "harness.framework"  # e.g. "pyautogen 0.9"
 HARNESS_OPERATION: Final = "harness.operation"  # one of model.Operation
 HARNESS_STATUS: Final = "harness.status"  # open | interrupted; only on spans that leave for other tools
@@ -67,6 +69,9 @@ HARNESS_MESSAGE_PART: Final = "harness.message.part"  # part hash
 HARNESS_MESSAGE_BODY: Final = "harness.message.body"  # JSON string; only on spans that leave for other tools
 HARNESS_INPUT_CONTEXT: Final = "harness.input.context"  # context hash
 HARNESS_OUTPUT_PART: Final = "harness.output.part"  # part hash
+HARNESS_OUTPUT_CHOICES: Final = "harness.output.choices"  # list of part hashes: the choices beyond the first
+HARNESS_OUTPUT_CHUNKS: Final = "harness.output.chunks"  # list of int: how many characters of text each chunk brought
+HARNESS_ERROR_BODY: Final = "harness.error.body"  # JSON string: the error as the provider wrote it
 HARNESS_TOOLS_PART: Final = "harness.tools.part"  # part hash of the tool definitions
 HARNESS_REQUEST_PARAMETERS: Final = (
     "harness.request.parameters"  # JSON string: answer-changing, beyond model, messages, tools
@@ -75,6 +80,8 @@ HARNESS_COST_FRAMEWORK: Final = "harness.cost.framework"  # double, US dollars a
 HARNESS_CACHE_HIT: Final = "harness.cache.hit"  # the framework's own response cache answered
 HARNESS_RETRIES: Final = "harness.retries"  # how often the model's client asked again after a failure, if it did
 HARNESS_REPLAYED: Final = "harness.replayed"  # the reply came from a cassette
+HARNESS_REPLAY_VERDICT: Final = "harness.replay.verdict"  # hit | normalised hit | changed hit | live | miss
+HARNESS_REPLAY_EXCHANGE: Final = "harness.replay.exchange"  # int: which exchange of the cassette, from 1
 HARNESS_CODE_BLOCKS: Final = "harness.code.blocks"  # JSON string: [{"language", "code"}]
 HARNESS_CODE_EXIT: Final = "harness.code.exit_code"
 HARNESS_CODE_OUTPUT: Final = "harness.code.output"
@@ -86,8 +93,28 @@ HARNESS_HUMAN_INPUT: Final = "harness.human.input"
 HARNESS_SELECTION_METHOD: Final = "harness.selection.method"
 HARNESS_SELECTION_CANDIDATES: Final = "harness.selection.candidates"  # list of strings
 HARNESS_SELECTION_CHOICE: Final = "harness.selection.choice"
+HARNESS_FAULT: Final = "harness.fault"  # what of the tracing itself failed; on a span of its own
 
 # Ours, on runs that were imported.
 HARNESS_IMPORT_FORMAT: Final = "harness.import.format"  # the kind of file, on root spans
 HARNESS_TIME_SYNTHETIC: Final = "harness.time.synthetic"  # the times give the order and nothing else
 HARNESS_SOURCE_PREFIX: Final = "harness.source."  # and a key of the file that we have no name for
+
+STRUCTURE: Final = frozenset(
+    {
+        GEN_AI_OPERATION,
+        GEN_AI_TOOL_TYPE,
+        HARNESS_CAPTURE,
+        HARNESS_ENDING,
+        HARNESS_FAULT,
+        HARNESS_INPUT_CONTEXT,
+        HARNESS_MESSAGE_PART,
+        HARNESS_OPERATION,
+        HARNESS_OUTPUT_PART,
+        HARNESS_ROLE,
+        HARNESS_RUN_ID,
+        HARNESS_RUN_MODE,
+        HARNESS_TOOLS_PART,
+    }
+)
+"""Attributes whose values are words and hashes of ours, which nobody's idea of a secret may change."""

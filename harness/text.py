@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _VISIBLE = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: "␡"}
 _LAST_ASCII = 0x7E
@@ -44,7 +44,7 @@ def one_line(text: object, width: int) -> str:
 
 # Where a key may begin. In JSON, a letter stands before it where the text has a line break or a control character.
 _EDGE = r"(?:\b|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
-_ANYWHERE = frozenset({"bearer", "private-key"})
+_ANYWHERE = frozenset({"bearer", "basic", "private-key", "url-password", "url-secret"})
 # Each kind of secret, under a character and with a literal that it must contain. Both are looked for before the regular
 # expression is tried: one character is found twenty times as fast as a literal, and most texts lack most of these.
 _PATTERNS: tuple[tuple[str, tuple[tuple[str, str, re.Pattern[str]], ...]], ...] = tuple(
@@ -75,57 +75,145 @@ _PATTERNS: tuple[tuple[str, tuple[tuple[str, str, re.Pattern[str]], ...]], ...] 
         "z": (("google", "AIza", r"AIza[0-9A-Za-z_\-]{30,}"),),
         "J": (("jwt", "eyJ", r"eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]+"),),
         " ": (("bearer", "earer ", r"(?<=[Bb]earer )[A-Za-z0-9._~+/\-]{16,}=*"),),
+        "B": (("basic", "Basic ", r"(?<=Basic )(?=[A-Za-z+/][a-z+/]*[A-Z0-9=])[A-Za-z0-9+/]{8,}={0,2}"),),
+        "@": (("url-password", "://", r"(?<=://)[^\s/:@\"'\\]*:[^\s/@\"'\\]+(?=@)"),),
+        "=": (
+            ("url-secret", "key=", r"(?<=[?&;]key=)[^\s&#\"'\\]{6,}|(?<=[?&;]api[-_]key=)[^\s&#\"'\\]{6,}"),
+            ("url-secret", "token=", r"(?:(?<=[?&;]token=)|(?<=[-_]token=))[^\s&#\"'\\]{6,}"),
+            ("url-secret", "sig", r"(?:(?<=[?&;]sig=)|(?<=[?&;-]signature=))[^\s&#\"'\\]{6,}"),
+        ),
     }.items()
 )
 
-_SECRET_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|credential)s?$")
+# What a field is called whose value is a secret whatever it looks like, in JSON, in JSON within JSON, and as Python
+# writes it. A key-value pair has quotes within quotes, unless it is among the arguments or results of a tool. Where one
+# may be, it is looked for only if one of the hints occurs.
+_FIELD = (
+    r"(?P<name>(?i:[\w-]*(?:passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|secret[_-]?key"
+    r"|(?:access|auth|refresh|id|bearer|session)[_-]?token|authorization|set-cookie|cookie)))"
+)
+_FIELD_HINTS = (
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "key\\",
+    "key'",
+    'key"',
+    "_token",
+    "uthorization",
+    "cookie",
+)
+_FIELDS = (
+    re.compile(rf'(?P<before>"{_FIELD}"\s*:\s*")(?P<value>(?:[^"\\]|\\.)+)(?=")'),
+    re.compile(rf'(?P<before>\\"{_FIELD}\\"\s*:\s*\\")(?P<value>(?:[^"\\]|\\{{4}}|\\{{3}}"|\\\\[^"\\])+)(?=\\")'),
+    re.compile(rf"(?P<before>'{_FIELD}'\s*:\s*')(?P<value>[^'\"\\]+)(?=')"),
+)
+
+_SECRET_NAME = re.compile(
+    r"(?i)(?:^|_)(?:api)?keys?(?:_|$)|apikey|token(?!iz)|secret|passw(?:or)?d|passphrase|credential|(?:^|_)pass$"
+)
+_NO_SECRET = re.compile(r"(?i)_(?:file|path|dir|name|type|url|ttl|timeout)$")
 _LEAST_SECRET = 8
 
 
 def secret_values(environment: Mapping[str, str]) -> dict[str, str]:
     """Pick the values of variables that are named like secrets: value to variable name, longest first.
 
-    Values under eight characters are left out: they would redact ordinary words.
+    Values under eight characters are left out: they would redact ordinary words. So are paths.
     """
     found = {
         value: name
         for name, value in environment.items()
-        if _SECRET_NAME.search(name) and len(value) >= _LEAST_SECRET and not value.startswith("/")
+        if len(value) >= _LEAST_SECRET and named_secret(name) and not value.startswith("/")
     }
     return dict(sorted(found.items(), key=lambda item: -len(item[0])))
 
 
-def mark(kind: str, secret: str) -> str:
-    """Stand in for *secret*: equal secrets leave equal marks, so that equality and checks still work."""
-    return f"[secret:{kind}:{hashlib.blake2b(secret.encode(errors='replace'), digest_size=2).hexdigest()}]"
+def named_secret(name: str) -> bool:
+    """Say whether what is called *name* is a secret: a key, token, password, but not the file that holds one."""
+    return _SECRET_NAME.search(name.replace("-", "_")) is not None and _NO_SECRET.search(name) is None
 
 
-def _marked(kind: str, match: re.Match[str]) -> str:
-    return mark(kind, match[0])
+def mark(kind: str, secret: str, key: bytes = b"") -> str:
+    """Stand in for *secret*: equal secrets leave equal marks, so that equality and checks still work.
+
+    With a *key* that stays in the store, nobody outside can try guesses against the mark; there are only 16 bits of it,
+    so whoever has the key learns little more.
+    """
+    return f"[secret:{kind}:{hashlib.blake2b(secret.encode(errors='replace'), digest_size=2, key=key).hexdigest()}]"
 
 
-def redactor(environment: Mapping[str, str] | None = None) -> Callable[[str], str]:
-    """Make the function that takes secrets out of a text, plain or JSON.
+def redactor(environment: Mapping[str, str] | None = None, *, key: bytes = b"") -> Callable[[str], str]:
+    """Make the function that takes secrets out of a text, plain or JSON, which stays JSON.
 
-    It knows the values of secret-looking variables in *environment* (default: this process's, now) and
-    the shapes of common keys. Literals are looked for first, so text without secrets costs little.
+    It knows the values of secret-looking variables in *environment* (default: this process's, now), the shapes of
+    common keys, and the fields that hold secrets by their name. Literals are looked for first, so text without secrets
+    costs little. *key* is that of the marks.
     """
     known: list[tuple[str, str]] = []
+    spelled: list[tuple[str, str]] = []
     for value, name in secret_values(os.environ if environment is None else environment).items():
-        replacement = mark(name.lower().replace("_", "-"), value)
-        inside_json = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
-        known += [(form, replacement) for form in dict.fromkeys((value, *inside_json))]
+        replacement = mark(name.lower().replace("_", "-"), value, key)
+        known += [(form, replacement) for form in _written(value)]
+        spelled.append((value, replacement))
 
     def redact(text: str) -> str:
         for value, replacement in known:
             if value in text:
                 text = text.replace(value, replacement)
+        escapes = "\\" in text
+        if escapes and "\\u00" in text:
+            for value, replacement in spelled:
+                text = _spelled(value).sub(replacement, text)
         for character, kinds in _PATTERNS:
-            if character not in text:
-                continue
-            for kind, literal, pattern in kinds:
-                if literal in text:
-                    text = pattern.sub(functools.partial(_marked, kind), text)
+            if character in text:
+                text = _by_shape(text, kinds, key)
+        if escapes or "'" in text or ("_" in text and '"tool_call' in text):
+            text = _by_field(text, key)
         return text
 
     return redact
+
+
+def _by_shape(text: str, kinds: Iterable[tuple[str, str, re.Pattern[str]]], key: bytes) -> str:
+    for kind, literal, pattern in kinds:
+        if literal in text:
+            text = pattern.sub(lambda match, kind=kind: mark(kind, match[0], key), text)  # type: ignore[misc]
+    return text
+
+
+def _by_field(text: str, key: bytes) -> str:
+    lower = text.lower()
+    if not any(hint in lower for hint in _FIELD_HINTS):
+        return text
+
+    def marked(match: re.Match[str]) -> str:
+        value = match["value"]
+        if value.startswith("[secret:") and value.endswith("]"):
+            return match[0]
+        return match["before"] + mark(match["name"].lower(), value, key)
+
+    for pattern in _FIELDS:
+        text = pattern.sub(marked, text)
+    return text
+
+
+_DEEPEST = 3
+
+
+def _written(value: str) -> Iterator[str]:
+    """Give the ways *value* is written: as it is, as JSON, and as JSON within JSON, with and without escapes."""
+    forms = seen = dict.fromkeys((value,))
+    for _ in range(_DEEPEST):
+        forms = dict.fromkeys(
+            json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in forms for ascii_only in (True, False)
+        )
+        seen = {**forms, **seen}
+    return iter(sorted(seen, key=len, reverse=True))
+
+
+@functools.lru_cache(maxsize=256)
+def _spelled(value: str) -> re.Pattern[str]:
+    r"""Match *value* where any of its characters may be written ``\u00xx``, however deep in JSON."""
+    return re.compile("".join(rf"(?:{re.escape(char)}|\\+u(?i:{ord(char):04x}))" for char in value))

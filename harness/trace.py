@@ -7,30 +7,31 @@ travels in the OpenTelemetry *context*, so it follows threads and tasks wherever
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
-import logging
 import os
 import random
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from opentelemetry import context as otel
-
-from harness import describe, semconv
+from harness import bridging, describe, faults, semconv
 from harness.call import Call, Reply
-from harness.canonical import canonical, context_hash, digest, encode
+from harness.canonical import context_hash, digest, encode
 from harness.model import Json, Operation
-from harness.text import redactor
+from harness.privacy import Privacy
+from harness.redaction import Redaction, store_key
+from harness.scopes import RunState, Scope, current, given_run, swap, within
 
 if TYPE_CHECKING:
     from harness.journal import Journal
 
-log = logging.getLogger("harness")
+__all__ = ["Link", "Part", "RunState", "Scope", "Trace", "current", "safely", "swap"]
+
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Part = tuple[str, str]
@@ -38,8 +39,6 @@ Part = tuple[str, str]
 Link = tuple[str, str | None, str]
 """A context's hash, the hash of the context before it, and the hash of the part it adds."""
 
-_SCOPE = otel.create_key("harness.scope")
-_RUN = otel.create_key("harness.run")
 _MOST_REMEMBERED = 8192
 _MOST_LINKS = 65_536
 _MOST_KNOWN = 200_000
@@ -60,53 +59,8 @@ _OUR_NAMES = {
 }
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class RunState:
-    """What this process knows of one run: its identity, and which parts of it are written already."""
-
-    run_id: str
-    attributes: Mapping[str, Json] = field(default_factory=dict)
-    known: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Scope:
-    """One open span. *notes* belong to the adapter: what it learns on the way, such as why a chat ends."""
-
-    run: RunState
-    operation: Operation
-    parent: Scope | None
-    record: dict[str, Json]
-    started: int
-    notes: dict[str, Any] = field(default_factory=dict)
-
-    def up(self, operation: Operation) -> Scope | None:
-        """Find the nearest scope of *operation*, this one included."""
-        scope: Scope | None = self
-        while scope is not None and scope.operation is not operation:
-            scope = scope.parent
-        return scope
-
-
-def current() -> Scope | None:
-    """Give the innermost open operation of this thread or task, if any."""
-    scope = otel.get_value(_SCOPE)
-    return scope if isinstance(scope, Scope) else None
-
-
-def swap(scope: Scope | None) -> Scope | None:
-    """Make *scope* the innermost open operation of this thread or task, and give the one it was.
-
-    What else the context holds stays as it is, and no token has to find its way back: so a scope may be left in
-    another task than it was entered in, as that of a generator that somebody else finishes.
-    """
-    before = current()
-    if before is not scope:
-        otel.attach(otel.set_value(_SCOPE, scope))
-    return before
-
-
-_told: set[str] = set()
+_writing: weakref.ref[Trace] | None = None
+"""The newest trace of this process, which tells of faults in the run that is going on."""
 
 
 def safely(function: Callable[Parameters, Result]) -> Callable[Parameters, Result | None]:
@@ -119,10 +73,10 @@ def safely(function: Callable[Parameters, Result]) -> Callable[Parameters, Resul
         except Exception as error:
             if "PYTEST_CURRENT_TEST" in os.environ:
                 raise
-            cause = f"{function.__qualname__}: {type(error).__name__}: {error}"
-            if cause not in _told:
-                _told.add(cause)
-                log.warning("tracing failed and goes on without: %s", cause, exc_info=True)
+            cause = faults.note(function.__qualname__, error)
+            writing = _writing() if _writing is not None else None
+            if writing is not None:
+                writing.failed(cause)
             return None
 
     return guarded
@@ -131,38 +85,56 @@ def safely(function: Callable[Parameters, Result]) -> Callable[Parameters, Resul
 class Trace:
     """Writes the spans, messages and contents of this process into one journal; the outermost interceptor."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it writes with comes as it was set
         self,
         journal: Journal,
         *,
         attributes: Mapping[str, Json] | None = None,
         price_overrides: Mapping[str, tuple[float, float]] | None = None,
+        privacy: Privacy | None = None,
+        otel: bool = False,
+        begun: Callable[[str], None] | None = None,
     ) -> None:
-        """*attributes* go onto every root span: the run's name, tags, mode and framework."""
+        """*attributes* go onto every root span: the run's name, tags, mode and framework.
+
+        *privacy* says what may be written (default: everything but secrets). With *otel* each span goes to the
+        program's own OpenTelemetry provider, too. *begun* is told the id of each run.
+        """
+        global _writing  # noqa: PLW0603 - one attachment a process
         self.journal = journal
         self.attributes = dict(attributes or {})
+        self.privacy = privacy or Privacy(Redaction(key=store_key(journal.folder.parent)))
+        if not self.privacy.whole:
+            self.attributes[semconv.HARNESS_CAPTURE] = self.privacy.capture.value
+        self._otel = otel
+        self._begun = begun
+        self._run: RunState | None = None
+        self._failed: set[tuple[str, str]] = set()
         self.recent: deque[str] = deque(maxlen=1000)
         self._widened: RunState | None = None
         self._loose: RunState | None = None
         self._prices = price_overrides
-        self._redact = redactor()
         self._sequence = itertools.count(1)
         self._dice = random.Random(os.urandom(16))  # noqa: S311 - ids, not secrets, and never the program's own dice
         self._process = journal.process
         self._parts: dict[int, tuple[object, str, str]] = {}
         self._links: dict[tuple[str | None, str], str] = {}
+        _writing = weakref.ref(self)
 
     # Runs ---------------------------------------------------------------------------------------------------------
 
     def new_run(self, run_id: str | None = None, attributes: Mapping[str, Json] | None = None) -> RunState:
         """Begin a run of the given id (default: a random one), whose root spans carry *attributes*."""
-        run = RunState(run_id=run_id or os.urandom(8).hex(), attributes=attributes or {})
-        self.recent.append(run.run_id)
+        name = self.privacy.redaction.text(run_id) if run_id else os.urandom(8).hex()
+        run = RunState(run_id=name, attributes=attributes or {})
+        self.recent.append(name)
+        if self._begun is not None:
+            self._begun(name)
         return run
 
     def loose_run(self) -> RunState:
         """Give the one run of this process for what happens outside any conversation, unless another was asked for."""
-        given = self._given_run()
+        given = self.given_run()
         if given is not None:
             return given
         if self._loose is None:
@@ -172,11 +144,8 @@ class Trace:
     @contextmanager
     def within(self, run: RunState) -> Iterator[None]:
         """Let everything that starts inside belong to *run*."""
-        token = otel.attach(otel.set_value(_SCOPE, None, otel.set_value(_RUN, run)))
-        try:
+        with within(run):
             yield
-        finally:
-            otel.detach(token)
 
     # Spans --------------------------------------------------------------------------------------------------------
 
@@ -188,6 +157,9 @@ class Trace:
         scope = self.open(operation, subject, attributes or {})
         try:
             yield scope
+        except GeneratorExit:  # a generator that is left early has failed at nothing
+            self.close(scope)
+            raise
         except BaseException as error:
             self.close(scope, error=error)
             raise
@@ -226,13 +198,14 @@ class Trace:
         while innermost is not None and innermost is not scope:
             innermost = innermost.parent
         if innermost is scope:  # also where an operation inside was never closed
-            swap(scope.parent)
+            swap(scope.parent, None if scope.span is None else scope.outside)
         ended = {**scope.record["attributes"], **scope.notes.get("end", {}), **(attributes or {})}
         if error is not None:
             ended[semconv.ERROR_TYPE] = type(error).__qualname__
-            ended.setdefault(semconv.ERROR_MESSAGE, str(error)[:_LONGEST_ERROR])
+            said = ended.get(semconv.ERROR_MESSAGE) or self.privacy.redaction.text(str(error))[:_LONGEST_ERROR]
+            ended[semconv.ERROR_MESSAGE] = said
         record = scope.record
-        record["attributes"] = ended
+        record["attributes"] = self.privacy.attributes(ended)
         elapsed = time.perf_counter_ns() - scope.started
         self._complete(record, record["start_ns"] + elapsed, next(self._sequence), ok=error is None)
         self._emit(scope, contents)
@@ -242,7 +215,7 @@ class Trace:
             self._process = self.journal.process
             self._dice.seed(os.urandom(16))
         parent = current()
-        run = parent.run if parent else self._given_run() or self.new_run()
+        run = parent.run if parent else self.given_run() or self.new_run()
         described: dict[str, Json] = {semconv.HARNESS_OPERATION: operation.value}
         if operation in _OTEL_NAMES:
             described[semconv.GEN_AI_OPERATION] = _OTEL_NAMES[operation]
@@ -251,31 +224,58 @@ class Trace:
         elif operation is Operation.TURN:
             described[semconv.GEN_AI_AGENT] = subject
         described.update(attributes)
+        outside = bridging.around() if parent is None or self._otel else None
         if parent is None:
-            described.update({**self.attributes, **run.attributes, semconv.HARNESS_RUN_ID: run.run_id})
+            described = {**self.attributes, **run.attributes, **described, semconv.HARNESS_RUN_ID: run.run_id}
+        trace_id, parent_id = self._place(parent, outside)
         name = _OTEL_NAMES.get(operation) or _OUR_NAMES.get(operation, operation.value)
         record: dict[str, Json] = {
             "k": "s",
             "run_id": run.run_id,
-            "trace_id": parent.record["trace_id"] if parent else f"{self._dice.getrandbits(128) or 1:032x}",
+            "trace_id": trace_id,
             "span_id": f"{self._dice.getrandbits(64) or 1:016x}",
-            "parent_id": parent.record["span_id"] if parent else None,
+            "parent_id": parent_id,
             "name": f"{name} {subject}".rstrip(),
             "kind": "CLIENT" if operation is Operation.CHAT else "INTERNAL",
             "operation": operation.value,
             "seq": next(self._sequence),
             "start_ns": time.time_ns(),
-            "attributes": described,
+            "attributes": self.privacy.attributes(described),
         }
-        return Scope(run=run, operation=operation, parent=parent, record=record, started=time.perf_counter_ns())
+        self._run = run
+        scope = Scope(
+            run=run, operation=operation, parent=parent, record=record, started=time.perf_counter_ns(), outside=outside
+        )
+        if self._otel:
+            scope.span = bridging.begin(self.privacy.visible(record))
+            if scope.span is not None and (made := bridging.ids(scope.span)):
+                record["trace_id"], record["span_id"] = made
+        return scope
+
+    def _place(self, parent: Scope | None, outside: Any) -> tuple[str, str | None]:  # noqa: ANN401 - a Span, or None
+        """Give the trace and the parent of a span: ours, else the program's own span, else a trace of its own."""
+        if parent is not None:
+            return parent.record["trace_id"], parent.record["span_id"]
+        return bridging.ids(outside) or (f"{self._dice.getrandbits(128) or 1:032x}", None)
+
+    def failed(self, cause: str) -> None:
+        """Write that the tracing itself failed: a span of its own in the run that is going on, once for each cause."""
+        scope = current()
+        run = scope.run if scope is not None else self._run
+        if run is None or (run.run_id, cause) in self._failed:
+            return
+        self._failed.add((run.run_id, cause))
+        with contextlib.suppress(Exception):
+            fault = self._begin(Operation.OTHER, "tracing fault", {semconv.HARNESS_FAULT: cause})
+            self._complete(fault.record, fault.record["start_ns"], fault.record["seq"], ok=True)
+            self._emit(fault)
 
     def _complete(self, record: dict[str, Json], end_ns: int, end_seq: int, *, ok: bool) -> None:
         record.update(k="e", end_ns=end_ns, end_seq=end_seq, status="ok" if ok else "error")
 
-    def _given_run(self) -> RunState | None:
+    def given_run(self) -> RunState | None:
         """Find the run that was asked for: by a block around this, or by an id that several processes were given."""
-        run = otel.get_value(_RUN)
-        if isinstance(run, RunState):
+        if (run := given_run()) is not None:
             return run
         run_id = os.environ.get("HARNESS_RUN_ID")
         if not run_id:
@@ -316,7 +316,7 @@ class Trace:
         seen = self._parts.get(id(body))
         if seen is not None and seen[0] is body:
             return seen[1], seen[2]
-        text = self._redact(canonical(body))
+        text = self.privacy.body(body)
         name = digest(text)
         if len(self._parts) >= _MOST_REMEMBERED:
             self._parts = {}
@@ -356,7 +356,10 @@ class Trace:
                 fresh.add(link)
                 before = f'"{prev}"' if prev else "null"
                 lines.append(f'{{"k":"l","run_id":{run_id},"hash":"{link}","prev":{before},"part":"{part}"}}\n')
-        lines.append(self._redact(encode(scope.record)) + "\n")
+        record = scope.record
+        if scope.span is not None and record["k"] == "e":
+            bridging.end(scope.span, self.privacy.visible(record))
+        lines.append(self.privacy.record(record) + "\n")
         if self.journal.write("".join(lines).encode(errors="replace")) and fresh:
             if len(run.known) > _MOST_KNOWN:
                 run.known.clear()
@@ -402,5 +405,9 @@ class Trace:
             output = self.part(reply.value.get("message") or {})
             contents.append(output)
             attributes[semconv.HARNESS_OUTPUT_PART] = output[0]
+            if reply.value.get("choices"):
+                others = [self.part(choice.get("message") or {}) for choice in reply.value["choices"]]
+                contents += others
+                attributes[semconv.HARNESS_OUTPUT_CHOICES] = [name for name, _ in others]
         # A reply with both a value and an exception is an answer: the framework's way to say "nobody".
         self.close(scope, attributes, error=reply.error if reply.value is None else None, contents=contents)

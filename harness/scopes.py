@@ -1,0 +1,90 @@
+"""Know which operation is open here: it travels in the OpenTelemetry context, into threads and tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel
+
+from harness import bridging
+from harness.model import Json, Operation
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+_SCOPE = otel.create_key("harness.scope")
+_RUN = otel.create_key("harness.run")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class RunState:
+    """What this process knows of one run: its identity, and which parts of it are written already."""
+
+    run_id: str
+    attributes: Mapping[str, Json] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Scope:
+    """One open span. *notes* belong to the adapter: what it learns on the way, such as why a chat ends.
+
+    *outside* is the program's own span around it, and *span* what it is itself in the program's provider, if anything.
+    """
+
+    run: RunState
+    operation: Operation
+    parent: Scope | None
+    record: dict[str, Json]
+    started: int
+    outside: Span | None = None
+    span: Span | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def up(self, operation: Operation) -> Scope | None:
+        """Find the nearest scope of *operation*, this one included."""
+        scope: Scope | None = self
+        while scope is not None and scope.operation is not operation:
+            scope = scope.parent
+        return scope
+
+
+def current() -> Scope | None:
+    """Give the innermost open operation of this thread or task, if any."""
+    scope = otel.get_value(_SCOPE)
+    return scope if isinstance(scope, Scope) else None
+
+
+def swap(scope: Scope | None, span: Span | None = None) -> Scope | None:
+    """Make *scope* the innermost open operation of this thread or task, and give the one it was.
+
+    *span*, if any, becomes the program's current one; by default that of *scope*, where it has one.
+
+    What else the context holds stays as it is, and no token has to find its way back: so a scope may be left in
+    another task than it was entered in, as that of a generator that somebody else finishes.
+    """
+    before = current()
+    if before is not scope:
+        span = span or (scope.span if scope is not None else None)
+        context = otel.set_value(_SCOPE, scope)
+        otel.attach(context if span is None else bridging.inside(span, context))
+    return before
+
+
+def given_run() -> RunState | None:
+    """Give the run that a block around this asked for, if any."""
+    run = otel.get_value(_RUN)
+    return run if isinstance(run, RunState) else None
+
+
+@contextmanager
+def within(run: RunState) -> Iterator[None]:
+    """Let everything that starts inside belong to *run*."""
+    token = otel.attach(otel.set_value(_SCOPE, None, otel.set_value(_RUN, run)))
+    try:
+        yield
+    finally:
+        otel.detach(token)
