@@ -293,9 +293,7 @@ class Classic:
         conversation = scope.up(Operation.CONVERSATION) if scope else None
         notes = conversation.notes if conversation else {}
         if isinstance(sender, self._manager) and "rounds" in notes and notes.get("recipient") is sender:
-            pending = notes.get("pending")
-            if pending is not None and same(pending["message"], message):
-                pending["recipients"].append(name_of(recipient))
+            self._passed_on(conversation, sender, recipient, message)
             return
         if conversation is not None:
             self._heard(conversation)
@@ -308,7 +306,19 @@ class Classic:
         in_group = isinstance(recipient, self._manager) and conversation is not None
         said = self.trace.spoken(name_of(sender), [name_of(recipient)], self._body(message, sender), heard=not in_group)
         if in_group:
-            notes["pending"] = {"scope": said, "message": message, "recipients": []}
+            notes["pending"] = [{"scope": said, "message": message, "recipients": []}]
+
+    def _passed_on(self, conversation: Scope | None, manager: Any, recipient: Any, message: Any) -> None:
+        """Note a delivery of what was said to the group, or of what its manager says by itself: an introduction."""
+        pending = conversation.notes.get("pending", []) if conversation is not None else []
+        for each in pending:
+            if same(each["message"], message):
+                each["recipients"].append(name_of(recipient))
+                return
+        if pending and getattr(manager.groupchat, "send_introductions", False):
+            body = self._body(message, manager)
+            said = self.trace.spoken(name_of(manager), [name_of(recipient)], body, heard=False)
+            pending.append({"scope": said, "message": message, "recipients": [name_of(recipient)]})
 
     def _body(self, message: Any, sender: Any) -> Mapping[str, Any]:
         body = self.messages.of(message)
@@ -319,10 +329,10 @@ class Classic:
     @safely
     def _heard(self, conversation: Scope) -> None:
         """Complete the group's last message, now that the manager has passed it on to everyone."""
-        pending = conversation.notes.pop("pending", None)
-        if pending is not None and pending["scope"] is not None:
-            recipients = pending["recipients"] or pending["scope"].record["attributes"][semconv.HARNESS_RECIPIENTS]
-            self.trace.delivered(pending["scope"], recipients)
+        for each in conversation.notes.pop("pending", ()):
+            if each["scope"] is not None:
+                recipients = each["recipients"] or each["scope"].record["attributes"][semconv.HARNESS_RECIPIENTS]
+                self.trace.delivered(each["scope"], recipients)
 
     def heard(self) -> None:
         """Say that the group has heard its last message: the next speaker is being chosen."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harness import semconv
 from harness.adapters import classic_models, classic_tools
 from harness.adapters.classic_seam import Watcher
+from harness.adapters.classic_setup import code_in_docker, sandboxed
 from harness.adapters.seam import Value, a_through, failed, make_call, through, up, within
 from harness.call import Call
 from harness.model import Json, Operation
@@ -49,7 +50,10 @@ def _execute_code(adapter: Watcher, original: Function) -> Function:
 
         def asked() -> Call:
             blocks = [{"language": block.language, "code": block.code} for block in code_blocks]
-            named = {semconv.HARNESS_CODE_EXECUTOR: type(executor).__name__}
+            named = {
+                semconv.HARNESS_CODE_EXECUTOR: type(executor).__name__,
+                semconv.HARNESS_CODE_SANDBOXED: sandboxed(executor),
+            }
             return make_call(Operation.CODE, None, {"blocks": blocks}, named)
 
         return through(
@@ -73,7 +77,11 @@ def _run_code(adapter: Watcher, original: Function) -> Function:
     def run_code(agent: Any, code: Any, *args: Any, **kwargs: Any) -> Any:
         def asked() -> Call:
             blocks = [{"language": kwargs.get("lang") or "python", "code": code}]
-            named = {semconv.HARNESS_CODE_EXECUTOR: "docker" if kwargs.get("use_docker") else "local"}
+            docker = code_in_docker(kwargs)
+            named = {
+                semconv.HARNESS_CODE_EXECUTOR: "docker" if docker else "local",
+                semconv.HARNESS_CODE_SANDBOXED: docker,
+            }
             return make_call(Operation.CODE, agent, {"blocks": blocks}, named)
 
         return through(

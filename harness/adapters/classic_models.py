@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from harness import semconv
 from harness.adapters import classic_messages as native
+from harness.adapters import openai_client
 from harness.adapters.classic_seam import Asking, Watcher
 from harness.adapters.seam import Value, make_call, through, within
 from harness.call import Reply
@@ -16,6 +18,7 @@ from harness.trace import safely
 
 if TYPE_CHECKING:
     from harness.adapters.patching import Function
+    from harness.model import Json
 
 
 _asking: ContextVar[Asking | None] = ContextVar("harness_asking_model", default=None)
@@ -23,6 +26,7 @@ _asking: ContextVar[Asking | None] = ContextVar("harness_asking_model", default=
 
 def attach(adapter: Watcher, wrapper: type) -> None:
     """Put hooks onto the framework's wrapper around model clients; the clients get theirs when they are used."""
+    openai_client.attach(adapter.patches)
     wrap = adapter.patches.wrap
     wrap(wrapper, "create", lambda original: _create(adapter, original))
     wrap(wrapper, "_register_default_client", lambda original: _register_client(adapter, original))
@@ -64,15 +68,43 @@ def _ask_model(adapter: Watcher, original: Function) -> Function:
         if asking is None or within(Operation.CHAT):
             return original(client, params, *args, **kwargs)
         asking.done = True
-        return through(
-            adapter,
-            lambda: make_call(Operation.CHAT, asking.agent, native.request(params, adapter.messages)),
-            lambda: original(client, params, *args, **kwargs),
-            native.reply,
-            completion,
-        )
+        with openai_client.watching() as wire:
+            return through(
+                adapter,
+                lambda: make_call(Operation.CHAT, asking.agent, native.request(params, adapter.messages)),
+                lambda: original(client, params, *args, **kwargs),
+                native.reply,
+                completion,
+                lambda response: {**wire.attributes, **_priced(client, asking.price, response)},
+            )
 
     return create
+
+
+def _priced(client: Any, price: object, response: Any) -> dict[str, Json]:
+    """Say what the framework itself is going to make of *response* in US dollars, where it knows a price.
+
+    *price* is the one of the program's ``config_list``. Nothing of the program is called, and nothing that warns.
+    """
+    cost = getattr(response, "cost", None)  # clients of other providers have worked it out by now
+    usage = getattr(response, "usage", None)
+    given, taken = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None) or 0
+    if given is not None and isinstance(price, (list, tuple)) and len(price) == _RATES:
+        cost = (given * price[0] + taken * price[1]) / 1000
+    elif given is not None and isinstance(price, (int, float)):
+        cost = (given + taken) * price / 1000
+    elif given is not None and not isinstance(cost, (int, float)) and type(client).__name__ == "OpenAIClient":
+        from autogen.oai.openai_utils import OAI_PRICE1K
+
+        listed = OAI_PRICE1K.get(getattr(response, "model", None))
+        if isinstance(listed, tuple):
+            cost = (listed[0] * given + listed[1] * taken) / 1000
+        else:
+            cost = None if listed is None else listed * (given + taken) / 1000
+    return {semconv.HARNESS_COST_FRAMEWORK: float(cost)} if isinstance(cost, (int, float)) else {}
+
+
+_RATES = 2  # of the prompt and of the completion
 
 
 def completion(value: Value) -> Any:
@@ -104,6 +136,9 @@ def _separate_config(adapter: Watcher, original: Function) -> Function:
 
     def _separate_create_config(wrapper: Any, config: Value) -> Any:
         create_config, extra = original(wrapper, config)
+        asking = _asking.get()
+        if asking is not None:
+            asking.price = extra.get("price")
         if adapter.recording.uncached:
             extra = {**extra, "cache": None, "cache_seed": None}
         return create_config, extra

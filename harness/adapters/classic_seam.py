@@ -23,8 +23,12 @@ class Watcher(Adapter, Protocol):
 
 @dataclass(slots=True)
 class Asking:
-    """What a framework method wants of the outside, which is reached further down; *done* once it is."""
+    """What a framework method wants of the outside, which is reached further down; *done* once it is.
+
+    *price* is the program's own for the model that is asked, in US dollars for a thousand tokens.
+    """
 
     agent: Any
     request: Mapping[str, Any]
     done: bool = False
+    price: Any = None

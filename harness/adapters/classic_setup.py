@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from harness.model import Json
@@ -19,8 +20,10 @@ def describe(agent: Any) -> dict[str, Json]:
         "human_input_mode": getattr(agent, "human_input_mode", None),
         "max_consecutive_auto_reply": getattr(agent, "_max_consecutive_auto_reply", None),
         "models": models(config) or None,
+        "is_termination_msg": _predicate(agent),
         "tools": sorted(getattr(agent, "function_map", None) or ()) or None,
-        "code_execution": type(executor).__name__ if executor else "local" if code else None,
+        "code_execution": type(executor).__name__ if executor else _legacy(code) if code else None,
+        "sandboxed": sandboxed(executor) if executor else code_in_docker(code) if code else None,
     }
     group = getattr(agent, "groupchat", None)
     if group is not None:
@@ -38,3 +41,33 @@ def models(config: Any) -> list[str]:
     entries = entries or [config]
     named = (entry.get("model") if hasattr(entry, "get") else getattr(entry, "model", None) for entry in entries)
     return [str(model) for model in named if model]
+
+
+_HERE = frozenset({"LocalCommandLineCodeExecutor", "EmbeddedIPythonCodeExecutor"})
+_APART = frozenset({"DockerCommandLineCodeExecutor", "DaytonaCodeExecutor", "YepCodeCodeExecutor"})
+
+
+def sandboxed(executor: Any) -> bool | None:
+    """Say whether *executor* runs code apart from this machine; None for an unknown class, or a Jupyter server."""
+    names = {cls.__name__ for cls in type(executor).__mro__}
+    return False if names & _HERE else True if names & _APART else None
+
+
+def code_in_docker(settings: Any) -> bool | None:
+    """Say whether code runs in Docker where an agent has no executor; None where the framework decides when it does."""
+    wanted = settings.get("use_docker") if isinstance(settings, Mapping) else None
+    return None if wanted is None else bool(wanted)
+
+
+def _legacy(settings: Any) -> str:
+    return "docker" if code_in_docker(settings) else "local"
+
+
+def _predicate(agent: Any) -> str | None:
+    """Name the function that ends a chat with *agent*: where it was written, or ``default`` for the framework's."""
+    function = vars(agent).get("_is_termination_msg")
+    if function is None:
+        return None
+    name = str(getattr(function, "__qualname__", None) or type(function).__qualname__)
+    module = str(getattr(function, "__module__", None) or "")
+    return "default" if module.startswith("autogen.") and "<lambda>" in name else f"{module}:{name}"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.trace import Trace
 
 Value = Mapping[str, Json]
+About = Callable[[Any], Value]
 
 
 class Adapter(Protocol):
@@ -28,14 +29,18 @@ class Adapter(Protocol):
     patches: Patches
 
 
-def through(
+def through(  # noqa: PLR0913, PLR0917 - each is a station on the way
     adapter: Adapter,
     asked: Callable[[], Call],
     run: Callable[[], Any],
     read: Callable[[Any], Value],
     rebuild: Callable[[Value], Any],
+    about: About | None = None,
 ) -> Any:
-    """Ask through the seam: *run* is the real thing, *read* its result as a neutral value, *rebuild* the way back."""
+    """Ask through the seam: *run* is the real thing, *read* its result as a neutral value, *rebuild* the way back.
+
+    *about* gives span attributes once it has run; its result is None if it failed.
+    """
     call = safely(asked)()
     if call is None:
         return run()
@@ -44,18 +49,19 @@ def through(
         try:
             result = run()
         except BaseException as error:  # noqa: BLE001 - it is raised again, in the program
-            return failed(error)
-        return Reply(value=safely(read)(result), native=result)
+            return failed(error, _said(about, None))
+        return Reply(value=safely(read)(result), native=result, attributes=_said(about, result))
 
-    return _outcome(adapter.recording.ask(call, real), rebuild)
+    return outcome(adapter.recording.ask(call, real), rebuild)
 
 
-async def a_through(
+async def a_through(  # noqa: PLR0913, PLR0917 - likewise
     adapter: Adapter,
     asked: Callable[[], Call],
     run: Callable[[], Awaitable[Any]],
     read: Callable[[Any], Value],
     rebuild: Callable[[Value], Any],
+    about: About | None = None,
 ) -> Any:
     """Ask through the seam and await it."""
     call = safely(asked)()
@@ -66,19 +72,24 @@ async def a_through(
         try:
             result = await run()
         except BaseException as error:  # noqa: BLE001 - it is raised again, in the program
-            return failed(error)
-        return Reply(value=safely(read)(result), native=result)
+            return failed(error, _said(about, None))
+        return Reply(value=safely(read)(result), native=result, attributes=_said(about, result))
 
-    return _outcome(await adapter.recording.a_ask(call, real), rebuild)
+    return outcome(await adapter.recording.a_ask(call, real), rebuild)
 
 
-def failed(error: BaseException) -> Reply:
+def _said(about: About | None, result: Any) -> Value:
+    return {} if about is None else safely(about)(result) or {}
+
+
+def failed(error: BaseException, attributes: Value | None = None) -> Reply:
     """Nobody may speak next is an answer that the framework gives as an exception; any other exception is a failure."""
     nobody = type(error).__name__ in {"NoEligibleSpeaker", "NoEligibleSpeakerError"}
-    return Reply(error=error, value={"choice": None} if nobody else None)
+    return Reply(error=error, value={"choice": None} if nobody else None, attributes=attributes or {})
 
 
-def _outcome(reply: Reply, rebuild: Callable[[Value], Any]) -> Any:
+def outcome(reply: Reply, rebuild: Callable[[Value], Any]) -> Any:
+    """Give the framework's own object for *reply*, made by *rebuild* where a cassette answered; raise what it says."""
     if isinstance(reply.error, RecordedError):
         raise native_error(reply.error)
     if reply.error is not None:

@@ -1,0 +1,117 @@
+"""See what the OpenAI client does below the seam: how often it asks again, and when the first chunk of a stream comes.
+
+Both are lost by the time it answers. Frameworks that ask through it share these hooks.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness import semconv
+
+if TYPE_CHECKING:
+    from harness.adapters.patching import Function, Patches
+    from harness.model import Json
+
+
+@dataclass(slots=True, kw_only=True)
+class Wire:
+    """What was seen of one model call on its way through the client."""
+
+    requests: int = 0
+    first_chunk_ns: int | None = None
+    _began_ns: int = field(default_factory=time.perf_counter_ns)
+
+    def chunk(self) -> None:
+        """Note that a chunk came."""
+        if self.first_chunk_ns is None:
+            self.first_chunk_ns = time.perf_counter_ns() - self._began_ns
+
+    @property
+    def attributes(self) -> dict[str, Json]:
+        """Say it as span attributes; nothing of what did not happen."""
+        found: dict[str, Json] = {}
+        if self.requests > 1:
+            found[semconv.HARNESS_RETRIES] = self.requests - 1
+        if self.first_chunk_ns is not None:
+            found[semconv.GEN_AI_TIME_TO_FIRST_CHUNK] = self.first_chunk_ns / 1e9
+        return found
+
+
+_wire: ContextVar[Wire | None] = ContextVar("harness_openai_wire", default=None)
+_OURS = "__harness_sees__"
+
+
+@contextmanager
+def watching() -> Iterator[Wire]:
+    """Watch the model call made in this block, also where it is awaited."""
+    wire = Wire()
+    token = _wire.set(wire)
+    try:
+        yield wire
+    finally:
+        _wire.reset(token)
+
+
+def attach(patches: Patches) -> None:
+    """Put the hooks onto the OpenAI client, if the framework has loaded it and no other adapter has done so."""
+    openai = sys.modules.get("openai")
+    if openai is None:
+        return
+    _put(patches, openai.OpenAI, "_prepare_request", _prepare)
+    _put(patches, openai.AsyncOpenAI, "_prepare_request", _prepare)
+    _put(patches, openai.Stream, "__iter__", _iterate)
+    _put(patches, openai.AsyncStream, "__aiter__", _a_iterate)
+
+
+def _put(patches: Patches, cls: type, name: str, make: Any) -> None:
+    owner = next((base for base in cls.__mro__ if name in vars(base)), None)
+    if owner is not None and not hasattr(vars(owner)[name], _OURS):
+        patches.wrap(owner, name, make)
+        setattr(vars(owner)[name], _OURS, True)
+
+
+def _prepare(original: Function) -> Function:
+    def _prepare_request(client: Any, request: Any) -> Any:  # called for each attempt; one that is awaited is returned
+        wire = _wire.get()
+        if wire is not None:
+            wire.requests += 1
+        return original(client, request)
+
+    return _prepare_request
+
+
+def _iterate(original: Function) -> Function:
+    def __iter__(stream: Any) -> Any:  # noqa: N807 - it takes that method's place
+        wire = _wire.get()
+        chunks = original(stream)
+        return chunks if wire is None else _noting(wire, chunks)
+
+    return __iter__
+
+
+def _noting(wire: Wire, chunks: Iterator[Any]) -> Iterator[Any]:
+    for chunk in chunks:
+        wire.chunk()
+        yield chunk
+
+
+def _a_iterate(original: Function) -> Function:
+    def __aiter__(stream: Any) -> Any:  # noqa: N807 - likewise
+        wire = _wire.get()
+        chunks = original(stream)
+        return chunks if wire is None else _a_noting(wire, chunks)
+
+    return __aiter__
+
+
+async def _a_noting(wire: Wire, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for chunk in chunks:
+        wire.chunk()
+        yield chunk

@@ -1,0 +1,1 @@
+"""The same conversations on every framework, held against one expected picture."""

@@ -1,0 +1,17 @@
+"""The patterns on agentchat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tests.conformance.patterns import Stage
+from tests.conformance.picture import Observed
+from tests.conformance.table import Absent
+
+ABSENT: Mapping[str, Absent] = {}
+PLAYS: Mapping[str, Callable[[Stage], Observed]] = {}
+
+
+def name() -> str | None:
+    """Name the version that is installed, as its column of the table is called."""
+    return None
