@@ -1,4 +1,4 @@
-"""What the house does to itself: ``nox -s demo tests lint typing wheel kill bench``."""
+"""What the house does to itself; ``nox -l`` lists it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ nox.options.sessions = ["lint", "typing", "wheel", "tests"]
 nox.options.error_on_missing_interpreters = True
 
 READING = ["tests/store", "tests/derive", "tests/test_journal.py", "tests/test_journal_survives.py"]
+# Who else traces these frameworks: measured beside us, and never a dependency.
+PEERS = ["openinference-instrumentation-ag2", "openinference-instrumentation-autogen-agentchat"]
 PACKAGES = {"harness", "scenarios", "exporters", "tui"}
 GROUPS = nox.project.load_toml("pyproject.toml")
 
@@ -32,9 +34,32 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests with the classic AutoGen, the terminal app and the OTLP exporter."""
-    session.install("-e", ".[classic,tui,otlp]", *group("test"))
+    """Run the tests with the three AutoGens, the terminal app and the OTLP exporter."""
+    session.install("-e", ".[classic,agentchat,ag2,tui,otlp]", *group("test"))
     session.run("python", "-m", "pytest", *session.posargs)
+
+
+def on_framework(name: str, *requirements: str, files: str, most_minor: int | None = None) -> None:
+    """Add the session that plays the same conversations on one framework alone, and runs its adapter's tests.
+
+    *most_minor* is the newest Python 3 the framework takes: choose another with ``--force-python``.
+    """
+
+    @nox.session(name=name)
+    def session(session: nox.Session) -> None:
+        minor = int(str(session.run("python", "-c", "import sys; print(sys.version_info.minor)", silent=True)))
+        if most_minor is not None and minor > most_minor:
+            session.error(f"{name} needs Python 3.{most_minor} or older: nox -s {name} --force-python 3.{most_minor}")
+        session.install("-e", ".[otlp]", *requirements, *group("test"))
+        chosen = ["tests/conformance", *map(str, sorted(Path("tests/adapters").glob(files)))]
+        session.run("python", "-m", "pytest", *(session.posargs or chosen))
+
+
+on_framework("classic-0.2", "pyautogen==0.2.35", files="test_classic_*.py", most_minor=12)
+on_framework("classic-0.9", "pyautogen==0.9", "openai>=1.66.2,<4", files="test_classic_*.py", most_minor=13)
+on_framework("classic-0.14", "autogen==0.14.1", "openai>=2.44,<4", files="test_classic_*.py")
+on_framework("agentchat", "autogen-agentchat==0.7.5", "autogen-ext[openai]==0.7.5", files="test_agentchat_*.py")
+on_framework("ag2", "ag2[openai]==1.2.1", files="test_ag2_*.py")
 
 
 @nox.session
@@ -112,5 +137,5 @@ def wheel(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure what the README claims, each against a peer or floor in the same run: ``nox -s bench -- [names]``."""
-    session.install("-e", ".[classic,tui,otlp]", *group("test"))
+    session.install("-e", ".[classic,agentchat,ag2,tui,otlp]", *PEERS, *group("test"))
     session.run("python", "-m", "tests.benchmarks", *session.posargs)
