@@ -51,6 +51,7 @@ class EndingKind(str, Enum):
     MAX_ROUNDS = "max_rounds"
     HUMAN = "human"
     NO_REPLY = "no_reply"
+    ANSWERED = "answered"  # the one agent that was asked has answered
     NO_SPEAKER = "no_speaker"
     STOPPED = "stopped"
     ERROR = "error"

@@ -103,6 +103,7 @@ _ENDINGS: Mapping[EndingKind, str] = {
     EndingKind.MAX_ROUNDS: "ended by the limit of rounds",
     EndingKind.HUMAN: "ended by the human",
     EndingKind.NO_REPLY: "ended because nobody replied",
+    EndingKind.ANSWERED: "ended with an answer",
     EndingKind.NO_SPEAKER: "ended because there was no next speaker",
     EndingKind.STOPPED: "stopped",
     EndingKind.ERROR: "ended by an error",

@@ -1,0 +1,237 @@
+"""Connect AG2 1.x (``import ag2``) to the seam.
+
+Every turn of every agent, however it is asked (``ask``, ``run``, ``resume``, ``reply.ask``, as a tool, as a sub-task,
+by a hub), is driven by ``Agent._drive_scope``; every event passes ``ConversationContext.send``, before any observer
+sees it. Both are found by name when they are called, so agents built earlier are watched too, and observers see what
+they always did.
+
+Asking an agent is a conversation of the one who asks with it, and its turn is the only one in it. What was said before
+on the same stream belongs to the same run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from harness import semconv
+from harness.adapters.ag2_setup import describe, name_of
+from harness.adapters.patching import Function, Patches
+from harness.canonical import encode
+from harness.model import Ending, EndingKind, Operation
+from harness.trace import RunState, Scope, current, safely, swap
+
+if TYPE_CHECKING:
+    from harness.adapters.ag2_events import Messages
+    from harness.model import Json
+    from harness.recording import Recording
+
+_MOST_STREAMS = 1024
+ASKER = "user"
+"""Who asks an agent that no other agent asks."""
+
+
+class Ag2:
+    """The AG2 1.x adapter: attach it to a recording, detach it again."""
+
+    module = "ag2"
+    messages: Messages
+
+    def __init__(self, recording: Recording) -> None:
+        """Prepare to report to *recording*. Imports nothing of the framework yet."""
+        self.recording = recording
+        self.trace = recording.trace
+        self.patches = Patches()
+        self._runs: OrderedDict[object, RunState] = OrderedDict()
+
+    def attach(self) -> None:
+        """Put the hooks in place. The framework is imported by now."""
+        import ag2
+        from ag2.context import ConversationContext
+
+        from harness.adapters import ag2_events, ag2_models, ag2_tools
+
+        self.messages = ag2_events.Messages()
+        self._humans = ag2_tools.Humans(self)
+        self.trace.attributes[semconv.HARNESS_FRAMEWORK] = f"ag2 {ag2.__version__}"
+        self.patches.wrap(ag2.Agent, "_prepare_turn", self._prepare_turn)
+        self.patches.wrap(ag2.Agent, "_drive_scope", self._drive_scope)
+        self.patches.wrap(ConversationContext, "send", self._send)
+        ag2_models.attach(self)
+        ag2_tools.attach(self)
+
+    def detach(self) -> None:
+        """Take every hook away."""
+        self.patches.undo()
+
+    # Turns --------------------------------------------------------------------------------------------------------
+
+    def _prepare_turn(self, original: Function) -> Function:
+        async def _prepare_turn(agent: Any, trigger: Any, context: Any, config: Any) -> Any:
+            from harness.adapters import ag2_models
+
+            ag2_models.prepare(self, config or agent.config)
+            return await original(agent, trigger, context, config)
+
+        return _prepare_turn
+
+    def _drive_scope(self, original: Function) -> Function:
+        @contextlib.asynccontextmanager
+        async def _drive_scope(agent: Any, event: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            from harness.adapters import ag2_models, ag2_tools
+
+            ag2_models.prepare(self, agent.config, kwargs.get("client"))
+            ag2_tools.prepare(self)
+            kwargs["additional_middleware"] = (*kwargs.get("additional_middleware", ()), self._humans)
+            async with original(agent, event, **kwargs) as drive:
+
+                async def driven() -> Any:
+                    with self._turn(agent, event, kwargs["context"]) as turn:
+                        reply = await drive()
+                        self._took_turn(turn, reply)
+                        return reply
+
+                yield driven
+
+        return _drive_scope
+
+    @contextlib.contextmanager
+    def _turn(self, agent: Any, event: Any, context: Any) -> Iterator[Scope | None]:
+        """Hold the turn of *agent* open, in a conversation of its own."""
+        asker = _asker()
+        with self._in_run_of(context.stream.id), self._talk(agent, asker) as talk:
+            notes = {"stream": context.stream, "partner": asker, "heard": []}
+            self._asked(talk, agent, event, notes)
+            with self.trace.operation(Operation.TURN, name_of(agent)) as turn:
+                if turn is not None:
+                    turn.notes.update(notes)
+                yield turn
+
+    @contextlib.contextmanager
+    def _in_run_of(self, stream: object) -> Iterator[None]:
+        """Let a conversation that goes on on the same stream stay in its run, unless it is part of something else."""
+        known = self._runs.get(stream)
+        if known is not None and current() is None and self.trace.given_run() is None:
+            with self.trace.within(known):
+                yield
+        else:
+            yield
+
+    def _remember(self, stream: object, run: RunState) -> None:
+        self._runs[stream] = run
+        self._runs.move_to_end(stream)
+        if len(self._runs) > _MOST_STREAMS:
+            self._runs.popitem(last=False)
+
+    @contextlib.contextmanager
+    def _talk(self, agent: Any, asker: str) -> Iterator[Scope | None]:
+        subject = f"{asker} → {name_of(agent)}"
+        with self.trace.operation(Operation.CONVERSATION, subject, self._described(agent) or {}) as scope:
+            try:
+                yield scope
+            except BaseException as error:
+                kind = EndingKind.ERROR if isinstance(error, Exception) else EndingKind.INTERRUPTED
+                set_ending(scope, Ending(kind=kind, agent=name_of(agent), detail=type(error).__qualname__))
+                raise
+
+    @safely
+    def _described(self, agent: Any) -> dict[str, Json]:
+        return {
+            semconv.HARNESS_CONVERSATION_PATTERN: "single",
+            semconv.HARNESS_AGENTS: encode([describe(agent)]),
+        }
+
+    @safely
+    def _asked(self, talk: Scope | None, agent: Any, event: Any, notes: dict[str, Any]) -> None:
+        from ag2.events import ModelRequest
+
+        if talk is None:
+            return
+        self._remember(notes["stream"].id, talk.run)
+        if isinstance(event, ModelRequest):
+            notes["heard"].extend(event.parts)
+            self._speak(talk, notes["partner"], name_of(agent), event)
+
+    @safely
+    def _took_turn(self, turn: Scope | None, reply: Any) -> None:
+        if turn is None:
+            return
+        agent = turn.record["attributes"][semconv.GEN_AI_AGENT]
+        response = reply.response
+        halted = turn.notes.get("halted")
+        if halted is not None and response.content == f"HALTED: {halted}":
+            ending = Ending(kind=EndingKind.STOPPED, agent=agent, detail=halted)
+        elif response.content or response.tool_calls.calls or response.files:
+            ending = Ending(kind=EndingKind.ANSWERED, agent=agent, detail=response.finish_reason)
+        else:
+            ending = Ending(kind=EndingKind.NO_REPLY, agent=agent, detail=response.finish_reason)
+        set_ending(turn.parent, ending)
+
+    # Events -------------------------------------------------------------------------------------------------------
+
+    def _send(self, original: Function) -> Function:
+        async def send(context: Any, event: Any) -> None:
+            self._sent(context, event)
+            await original(context, event)
+
+        return send
+
+    @safely
+    def _sent(self, context: Any, event: Any) -> None:
+        from ag2 import events
+        from ag2.events.alert import HaltEvent
+
+        scope = current()
+        if scope is None:
+            return
+        if scope.operation is Operation.CHAT:
+            scope.notes.setdefault("published", []).append(event)
+            return
+        turn = scope.up(Operation.TURN)
+        if turn is None or turn.notes.get("stream") is not context.stream:
+            return
+        agent = turn.record["attributes"][semconv.GEN_AI_AGENT]
+        partner = turn.notes["partner"]
+        if isinstance(event, HaltEvent):
+            turn.notes["halted"] = event.reason
+        elif isinstance(event, events.ToolResultsEvent):
+            self._speak(turn.parent, agent, agent, event)
+        elif isinstance(event, events.ModelResponse):
+            last = event.response_force or not event.tool_calls.calls
+            self._speak(turn.parent, agent, partner if last else agent, event)
+        elif isinstance(event, events.ModelRequest):
+            heard = turn.notes["heard"]
+            fresh = [part for part in event.parts if not any(part is known for known in heard)]
+            heard.extend(fresh)
+            if fresh:
+                self._speak(turn.parent, partner, agent, events.ModelRequest(fresh))
+
+    def _speak(self, talk: Scope | None, sender: str, recipient: str, event: Any) -> None:
+        """Write what *event* says, unless it says nothing."""
+        body = self.messages.of(event)
+        if talk is None or body is None or not body["parts"]:
+            return
+        before = swap(talk)
+        self.trace.spoken(sender, [recipient], body)
+        swap(before)
+
+
+def _asker() -> str:
+    """Name who asks: the agent whose turn it is, if any."""
+    scope = current()
+    turn = scope.up(Operation.TURN) if scope else None
+    return str(turn.record["attributes"][semconv.GEN_AI_AGENT]) if turn else ASKER
+
+
+def set_ending(scope: Scope | None, ending: Ending) -> None:
+    """Say why the conversation *scope* ended; its record says so when it is closed."""
+    if scope is None:
+        return
+    said = {
+        semconv.HARNESS_ENDING: ending.kind.value,
+        semconv.HARNESS_ENDING_AGENT: ending.agent,
+        semconv.HARNESS_ENDING_DETAIL: ending.detail,
+    }
+    scope.notes["end"] = {name: value for name, value in said.items() if value is not None}

@@ -1,0 +1,306 @@
+"""Translate AG2 1.x's events to the seam's neutral JSON, and replies back. Only types that are named here are rebuilt.
+
+A tool's failure reads ``Type: text``. The traceback that AG2 puts before it names folders and lines, which differ from
+one machine to the next while the failure is the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ag2.compact import CompactionSummary
+from ag2.events import (
+    BaseEvent,
+    BinaryInput,
+    DataInput,
+    FileIdInput,
+    Input,
+    ModelMessage,
+    ModelReasoning,
+    ModelRequest,
+    ModelResponse,
+    TextInput,
+    ToolCallEvent,
+    ToolCallsEvent,
+    ToolErrorEvent,
+    ToolResult,
+    ToolResultEvent,
+    ToolResultsEvent,
+    UrlInput,
+    Usage,
+)
+from ag2.events.input_events import BinaryType
+from ag2.events.types import BinaryResult
+from pydantic_core import to_jsonable_python
+
+from harness.adapters.classic_messages import arguments
+from harness.call import RecordedError
+from harness.model import Json
+
+_MOST_REMEMBERED = 4096
+_RESULT = "ag2.tool_result"
+"""Marks a tool result that is more than one text or one value."""
+
+# Their input tokens leave out what was read from or written to the provider's cache; OpenTelemetry's include it.
+_CACHE_APART = frozenset({"anthropic", "bedrock"})
+
+
+class Messages:
+    """Native events as neutral messages; an event that has not changed gives the same neutral object again."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[BaseEvent, tuple[object, ...], dict[str, Json]]] = {}
+        self._prompts: dict[str, dict[str, Json]] = {}
+
+    def of(self, event: BaseEvent) -> dict[str, Json] | None:
+        """Give the neutral form of *event*, None if no model is told of it; do not change it, it is shared."""
+        state = _state(event)
+        seen = self._known.get(id(event))
+        if seen is not None and seen[0] is event and seen[1] == state:
+            return seen[2]
+        found = neutral(event)
+        if found is not None:
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known = {}
+            self._known[id(event)] = (event, state, found)
+        return found
+
+    def history(self, prompt: Iterable[str], events: Iterable[BaseEvent]) -> list[dict[str, Json]]:
+        """List what a model is told: the system prompt, and what was said so far."""
+        told = "\n".join(prompt)
+        system = self._prompts.get(told)
+        if system is None:
+            if len(self._prompts) >= _MOST_REMEMBERED:
+                self._prompts = {}
+            system = self._prompts[told] = {"role": "system", "parts": [_text(told)]}
+        found = [system] if told else []
+        return [*found, *(body for body in map(self.of, events) if body is not None)]
+
+
+def _state(event: BaseEvent) -> tuple[object, ...]:
+    if isinstance(event, ModelRequest):
+        return tuple((id(part), getattr(part, "content", None)) for part in event.parts)
+    if isinstance(event, ModelResponse):
+        return event.content, *((call.id, call.name, call.arguments) for call in event.tool_calls.calls)
+    if isinstance(event, ToolResultsEvent):
+        return tuple(id(result.result) for result in event.results)
+    return ()
+
+
+def neutral(event: BaseEvent) -> dict[str, Json] | None:
+    """Translate one event; None for those that no model is told of."""
+    if isinstance(event, ModelResponse):
+        return {"role": "assistant", "parts": _answer(event)}
+    if isinstance(event, ToolResultsEvent):
+        return {"role": "tool", "parts": [_outcome(result) for result in event.results]}
+    if isinstance(event, ModelRequest):
+        return {"role": "user", "parts": [_input(part) for part in event.parts]}
+    if isinstance(event, CompactionSummary):
+        return {"role": "user", "parts": [_text(f"[Summary of earlier conversation]\n{event.summary}")]}
+    return None
+
+
+def _text(content: str) -> dict[str, Json]:
+    return {"type": "text", "content": content}
+
+
+def _answer(response: ModelResponse) -> list[dict[str, Json]]:
+    parts = [_text(response.content)] if response.content else []
+    parts += [
+        {"type": "tool_call", "id": call.id, "name": call.name, "arguments": arguments(call.arguments)}
+        for call in response.tool_calls.calls
+    ]
+    for file in response.files:
+        parts.append(
+            {"type": "blob", "content": base64.b64encode(file.data).decode(), "metadata": plain(file.metadata)}
+        )
+    return parts
+
+
+def _outcome(event: ToolResultEvent) -> dict[str, Json]:
+    response = failure(event.error) if isinstance(event, ToolErrorEvent) else result(event.result)
+    return {"type": "tool_call_response", "id": event.parent_id, "response": response}
+
+
+def failure(error: object) -> str:
+    """Say what went wrong in a tool, the same live and in a replay."""
+    kind = error.kind if isinstance(error, RecordedError) else type(error).__name__
+    return f"{kind}: {error}"
+
+
+def _input(part: Input) -> dict[str, Json]:
+    if isinstance(part, TextInput):
+        return _text(part.content)
+    if isinstance(part, DataInput):
+        return _text(json.dumps(plain(part.data), ensure_ascii=False))
+    return _media(part)
+
+
+def _media(part: Input) -> dict[str, Json]:
+    if isinstance(part, BinaryInput):
+        content = base64.b64encode(part.data).decode()
+        return {"type": "blob", "modality": _kind(part.kind), "mime_type": str(part.media_type), "content": content}
+    if isinstance(part, UrlInput):
+        return {"type": "uri", "modality": _kind(part.kind), "uri": part.url}
+    if isinstance(part, FileIdInput):
+        return {"type": "file", "file_id": part.file_id, "filename": part.filename}
+    return {"type": type(part).__name__}
+
+
+def _kind(kind: object) -> str:
+    return str(getattr(kind, "value", kind))
+
+
+def plain(value: object) -> Json:
+    """Reduce *value* to JSON as AG2's own serializer does; what has no such form becomes text."""
+    return to_jsonable_python(value, fallback=str)
+
+
+# Requests -------------------------------------------------------------------------------------------------------------
+
+
+def definitions(schemas: Iterable[Any]) -> list[Json]:
+    """List tool schemas as tool definitions."""
+    return [plain(schema) for schema in schemas]
+
+
+def parameters(options: Mapping[str, Any], schema: Any) -> dict[str, Json]:
+    """Keep the settings of a request that were set, and the shape its answer must have."""
+    found = {
+        name: plain(value)
+        for name, value in options.items()
+        if name != "model" and value is not None and type(value).__name__ not in {"Omit", "NotGiven"}
+    }
+    if not found.get("stream"):
+        found.pop("stream", None)
+    if schema is not None:
+        found["response_format"] = {"name": schema.name, "schema": plain(schema.json_schema)}
+    return found
+
+
+# Replies --------------------------------------------------------------------------------------------------------------
+
+
+def reply(response: ModelResponse, published: Sequence[BaseEvent]) -> dict[str, Json]:
+    """Read a model's response and the reasoning its client *published* on the way."""
+    thoughts = [{"type": "reasoning", "content": e.content} for e in published if isinstance(e, ModelReasoning)]
+    return {
+        "message": {"role": "assistant", "parts": [*thoughts, *_answer(response)]},
+        "finish_reason": response.finish_reason,
+        "model": response.model,
+        "id": response.response_id,
+        "usage": _usage(response.usage, response.provider),
+    }
+
+
+def _usage(usage: Usage, provider: str | None) -> dict[str, int]:
+    given, taken, thought = usage.prompt_tokens, usage.completion_tokens, usage.thinking_tokens
+    if given is not None and provider in _CACHE_APART:
+        given += (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+    elif thought and None not in {given, taken, usage.total_tokens} and usage.total_tokens == given + taken + thought:
+        taken += thought  # Gemini counts what was thought apart from what was said.
+    counts = {
+        "input_tokens": given,
+        "output_tokens": taken,
+        "cached_tokens": usage.cache_read_input_tokens,
+        "reasoning_tokens": thought,
+    }
+    return {name: int(count) for name, count in counts.items() if count is not None}
+
+
+def response(value: Mapping[str, Json], provider: str | None) -> ModelResponse:
+    """Rebuild a model's response from a neutral reply."""
+    parts = (value.get("message") or {}).get("parts") or ()
+    said = "".join(part.get("content") or "" for part in parts if part.get("type") == "text")
+    calls = [
+        ToolCallEvent(id=str(part.get("id") or ""), name=str(part.get("name") or ""), arguments=_written(part))
+        for part in parts
+        if part.get("type") == "tool_call"
+    ]
+    files = [
+        BinaryResult(base64.b64decode(part.get("content") or ""), metadata=part.get("metadata") or {})
+        for part in parts
+        if part.get("type") == "blob"
+    ]
+    return ModelResponse(
+        message=ModelMessage(said) if said else None,
+        tool_calls=ToolCallsEvent(calls),
+        usage=_native_usage(value.get("usage") or {}, provider),
+        files=files,
+        model=value.get("model"),
+        provider=provider,
+        finish_reason=value.get("finish_reason"),
+    )
+
+
+def thoughts(value: Mapping[str, Json]) -> list[str]:
+    """List what a model thought aloud, in a neutral reply."""
+    parts = (value.get("message") or {}).get("parts") or ()
+    return [part.get("content") or "" for part in parts if part.get("type") == "reasoning"]
+
+
+def _written(part: Mapping[str, Json]) -> str:
+    given = part.get("arguments")
+    return given if isinstance(given, str) else json.dumps(given)
+
+
+def _native_usage(usage: Mapping[str, Json], provider: str | None) -> Usage:
+    given, taken, cached = usage.get("input_tokens"), usage.get("output_tokens"), usage.get("cached_tokens")
+    if given is not None and provider in _CACHE_APART:
+        given -= cached or 0
+    return Usage(
+        prompt_tokens=given,
+        completion_tokens=taken,
+        total_tokens=None if given is None or taken is None else given + taken,
+        cache_read_input_tokens=cached,
+        thinking_tokens=usage.get("reasoning_tokens"),
+    )
+
+
+# Tool results ---------------------------------------------------------------------------------------------------------
+
+
+def result(found: ToolResult) -> Json:
+    """Read what a tool gave: its one text or value, or a record of its parts."""
+    if len(found.parts) == 1 and not found.final and not found.metadata:
+        (only,) = found.parts
+        if isinstance(only, TextInput):
+            return only.content
+        if isinstance(only, DataInput):
+            value = plain(only.data)
+            if not isinstance(value, str):
+                return value
+    parts = [{"type": "data", "data": plain(p.data)} if isinstance(p, DataInput) else _input(p) for p in found.parts]
+    return {_RESULT: parts, "final": found.final, "metadata": plain(found.metadata)}
+
+
+def acts(found: ToolResult) -> bool:
+    """Say whether a tool's result is more than its value: AG2 acts on types of its own, such as a handoff."""
+    data = (part.data for part in found.parts if isinstance(part, DataInput))
+    return any(type(value).__module__.partition(".")[0] == "ag2" for value in data)
+
+
+def tool_result(value: Json) -> ToolResult:
+    """Rebuild what a tool gave."""
+    if not isinstance(value, dict) or _RESULT not in value:
+        return ToolResult(value)
+    parts = [_native_input(part) for part in value[_RESULT]]
+    return ToolResult(parts=parts, final=bool(value.get("final")), metadata=value.get("metadata") or {})
+
+
+def _native_input(part: Mapping[str, Json]) -> Input:
+    kind = part.get("type")
+    if kind == "data":
+        return DataInput(part.get("data"))
+    if kind == "blob":
+        data = base64.b64decode(part.get("content") or "")
+        modality = BinaryType(part.get("modality") or "binary")
+        return BinaryInput(data, media_type=part.get("mime_type") or "", kind=modality)
+    if kind == "uri":
+        return UrlInput(part.get("uri") or "", kind=BinaryType(part.get("modality") or "binary"))
+    if kind == "file":
+        return FileIdInput(part.get("file_id") or "", filename=part.get("filename"))
+    return TextInput(part.get("content") or "")

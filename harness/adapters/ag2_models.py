@@ -1,0 +1,160 @@
+"""Where AG2 1.x asks a model: below all its middleware, at the provider's client, for turns and for upkeep alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ag2.config import ModelConfig
+from ag2.events import ModelMessage, ModelMessageChunk, ModelReasoning, ModelResponse
+from ag2.utils import MODEL_CONFIG_CONTEXT_DEPENDENCY_KEY
+
+from harness import semconv
+from harness.adapters import ag2_events as native
+from harness.adapters import openai_client
+from harness.adapters.ag2_setup import kinds
+from harness.adapters.seam import failed, make_call, native_error, within
+from harness.call import Call, RecordedError, Reply
+from harness.model import Json, Operation
+from harness.trace import current, safely
+
+if TYPE_CHECKING:
+    from harness.adapters.ag2 import Ag2
+    from harness.adapters.patching import Function
+
+_NO_KEY = "replayed-without-a-key"
+_PIECE = 12
+"""Characters in each chunk of a stream that is played back."""
+
+
+def attach(adapter: Ag2) -> None:
+    """Put hooks onto every kind of model config; the clients they make get theirs when they are made."""
+    prepare(adapter)
+    if "ag2.config.openai" in sys.modules:
+        openai_client.attach(adapter.patches)
+
+
+@safely
+def prepare(adapter: Ag2, config: object = None, client: object = None) -> None:
+    """Put hooks onto kinds of configs and clients that have come up since, those of this turn included."""
+    found = list(kinds(ModelConfig))
+    if config is not None:
+        found.append(type(config))
+    for kind in found:
+        adapter.patches.wrap_all(kind, "create", lambda original: _create(adapter, original))
+    if client is not None:
+        _watch(adapter, client)
+
+
+@safely
+def _watch(adapter: Ag2, client: object) -> None:
+    adapter.patches.wrap_all(type(client), "__call__", lambda original: _ask(adapter, original))
+
+
+def _create(adapter: Ag2, original: Function) -> Function:
+    def create(config: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            client = original(config, *args, **kwargs)
+        except Exception:
+            # A provider's client insists on a key when it is built; one that is replayed is never asked.
+            keyless = _with_key(config) if adapter.recording.offline else None
+            if keyless is None:
+                raise
+            client = original(keyless, *args, **kwargs)
+        _watch(adapter, client)
+        return client
+
+    return create
+
+
+def _with_key(config: Any) -> Any:
+    if not dataclasses.is_dataclass(config) or getattr(config, "api_key", "given") is not None:
+        return None
+    return dataclasses.replace(config, api_key=_NO_KEY)  # type: ignore[type-var]
+
+
+def _ask(adapter: Ag2, original: Function) -> Function:
+    async def __call__(client: Any, messages: Any, context: Any, **kwargs: Any) -> Any:  # noqa: N807 - it takes its place
+        if within(Operation.CHAT):
+            return await original(client, messages, context, **kwargs)
+        kwargs["tools"] = tuple(kwargs.get("tools") or ())
+        call = safely(_asked)(adapter, client, messages, context, kwargs)
+        if call is None:
+            return await original(client, messages, context, **kwargs)
+
+        async def real(_call: Call) -> Reply:
+            with openai_client.watching() as wire:
+                try:
+                    response = await original(client, messages, context, **kwargs)
+                except BaseException as error:  # noqa: BLE001 - it is raised again, in the program
+                    return failed(error)
+            return Reply(value=_read(response), native=response, attributes={**_first_chunk(), **wire.attributes})
+
+        reply = await adapter.recording.a_ask(call, real)
+        if isinstance(reply.error, RecordedError):
+            raise native_error(reply.error)
+        if reply.error is not None:
+            raise reply.error
+        if reply.native is not None or reply.value is None:
+            return reply.native
+        return await _play(call, reply.value, context)
+
+    return __call__
+
+
+def _asked(adapter: Ag2, client: Any, messages: Any, context: Any, kwargs: Mapping[str, Any]) -> Call:
+    schema = kwargs.get("response_schema")
+    prompt = [*context.prompt, *([schema.system_prompt] if schema and schema.system_prompt else [])]
+    options = getattr(client, "_create_options", None) or {}
+    parameters = native.parameters(options, schema)
+    if getattr(client, "_streaming", False):
+        parameters["stream"] = True
+    request: dict[str, Json] = {
+        "model": options.get("model") or getattr(client, "_model", None) or _model(context),
+        "messages": adapter.messages.history(prompt, messages),
+        "tools": native.definitions(kwargs["tools"]),
+        "parameters": parameters,
+    }
+    return make_call(Operation.CHAT, None, request, {semconv.GEN_AI_PROVIDER: _provider(client)})
+
+
+def _model(context: Any) -> str | None:
+    """Name the model of the config whose turn it is; a config may refuse to name one."""
+    try:
+        return str(context.dependencies[MODEL_CONFIG_CONTEXT_DEPENDENCY_KEY].model)
+    except (KeyError, AttributeError, NotImplementedError):
+        return None
+
+
+def _provider(client: object) -> str | None:
+    """Name the provider as AG2's clients do on their responses: by the folder of ``ag2.config`` they come from."""
+    where = type(client).__module__.split(".")
+    return where[2] if where[:2] == ["ag2", "config"] and len(where) > 3 else None  # noqa: PLR2004 - ag2.config.X.module
+
+
+@safely
+def _read(response: ModelResponse) -> dict[str, Json]:
+    scope = current()
+    return native.reply(response, scope.notes.get("published", ()) if scope else ())
+
+
+def _first_chunk() -> dict[str, Json]:
+    scope = current()
+    elapsed = scope.notes.get("first_chunk_ns") if scope else None
+    return {} if elapsed is None else {semconv.GEN_AI_TIME_TO_FIRST_CHUNK: elapsed / 1e9}
+
+
+async def _play(call: Call, value: Mapping[str, Json], context: Any) -> ModelResponse:
+    """Give a recorded response, after publishing what the provider's client did: thoughts, chunks, the message."""
+    response = native.response(value, call.attributes.get(semconv.GEN_AI_PROVIDER))
+    for thought in native.thoughts(value):
+        await context.send(ModelReasoning(thought))
+    said = response.content
+    if said:
+        if call.request["parameters"].get("stream"):
+            for start in range(0, len(said), _PIECE):
+                await context.send(ModelMessageChunk(said[start : start + _PIECE]))
+        await context.send(ModelMessage(said))
+    return response

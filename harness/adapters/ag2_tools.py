@@ -1,0 +1,160 @@
+"""Where AG2 1.x calls a tool or asks a human: exactly the function passes the seam, below all middleware."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ag2.events import ClientToolCallEvent, HumanMessage, ToolCallEvent, ToolErrorEvent, ToolResultEvent
+from ag2.tools import executor
+from ag2.tools.final import ClientTool
+from ag2.tools.tool import Tool
+
+from harness.adapters import ag2_events as native
+from harness.adapters.ag2_setup import kinds
+from harness.adapters.classic_tools import ToolNotRunError
+from harness.adapters.seam import Value, a_through, failed, make_call, native_error
+from harness.call import Call, RecordedError, Reply
+from harness.model import Json, Operation
+from harness.trace import safely
+
+if TYPE_CHECKING:
+    from harness.adapters.ag2 import Ag2
+    from harness.adapters.patching import Function
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A tool call that the framework has begun; *run* once a function was reached."""
+
+    run: bool = False
+
+
+_wanted: ContextVar[_Wanted | None] = ContextVar("harness_ag2_tool", default=None)
+
+
+def attach(adapter: Ag2) -> None:
+    """Put hooks onto the framework's executor and every kind of tool that runs something."""
+    adapter.patches.wrap(executor, "_execute_call", lambda original: _execute_call(adapter, original))
+    prepare(adapter)
+
+
+@safely
+def prepare(adapter: Ag2) -> None:
+    """Put hooks onto kinds of tools that have come up since."""
+    for kind in kinds(Tool):
+        if kind is not ClientTool:
+            adapter.patches.wrap(kind, "__call__", lambda original: _call_tool(adapter, original))
+
+
+def _execute_call(adapter: Ag2, original: Function) -> Function:
+    async def _execute_call(context: Any, call: ToolCallEvent) -> Any:
+        wanted = _Wanted()
+        token = _wanted.set(wanted)
+        try:
+            outcome = await original(context, call)
+        finally:
+            _wanted.reset(token)
+        if not wanted.run:
+            _not_run(adapter, call, outcome)
+        return outcome
+
+    return _execute_call
+
+
+@safely
+def _not_run(adapter: Ag2, call: ToolCallEvent, outcome: Any) -> None:
+    """Report a call that no function was run for: nobody knows the tool, or middleware answered, or a client shall."""
+    asked = _asked(call)
+    if isinstance(outcome, ClientToolCallEvent):
+        adapter.trace.observed(asked, Reply())
+        return
+    said = native.failure(outcome.error) if isinstance(outcome, ToolErrorEvent) else str(native.result(outcome.result))
+    adapter.trace.observed(asked, Reply(error=ToolNotRunError(said)))
+
+
+def _asked(call: ToolCallEvent) -> Call:
+    return make_call(Operation.TOOL, None, {"name": call.name, "arguments": _arguments(call), "call_id": call.id})
+
+
+def _arguments(call: ToolCallEvent) -> Json:
+    try:
+        return dict(call.serialized_arguments)
+    except (ValueError, TypeError):
+        return call.arguments
+
+
+def _call_tool(adapter: Ag2, original: Function) -> Function:
+    async def __call__(tool: Any, event: ToolCallEvent, context: Any) -> Any:  # noqa: N807 - it takes its place
+        wanted = _wanted.get()
+        if wanted is not None:
+            wanted.run = True
+        call = safely(_asked)(event)
+        if call is None:
+            return await original(tool, event, context)
+
+        async def real(_call: Call) -> Reply:
+            try:
+                outcome = await original(tool, event, context)
+            except BaseException as error:  # noqa: BLE001 - it is raised again, in the program
+                return failed(error)
+            if isinstance(outcome, ToolErrorEvent):
+                return Reply(error=outcome.error, native=outcome)
+            return Reply(value=safely(_read)(outcome), native=outcome)
+
+        return _outcome(event, await adapter.recording.a_ask(call, real))
+
+    return __call__
+
+
+def _outcome(event: ToolCallEvent, reply: Reply) -> Any:
+    """Give the event that stands for what the tool gave; one that failed is an event too."""
+    if reply.native is not None:
+        return reply.native
+    if isinstance(reply.error, RecordedError):
+        error = native_error(reply.error)
+        if isinstance(error, Exception):
+            return ToolErrorEvent.from_call(event, error)
+        raise error
+    if reply.error is not None:
+        raise reply.error
+    return ToolResultEvent.from_call(event, native.tool_result((reply.value or {}).get("result")))
+
+
+def _read(outcome: ToolResultEvent) -> Value:
+    return {"result": native.result(outcome.result), "acts": native.acts(outcome.result)}
+
+
+class Humans:
+    """A middleware, innermost of a turn's, that has people's answers pass the seam and leaves all else alone."""
+
+    def __init__(self, adapter: Ag2) -> None:
+        self._adapter = adapter
+
+    def __call__(self, _event: object, _context: object) -> Humans:
+        """Stand in a turn as its own factory: nothing here belongs to one turn."""
+        return self
+
+    async def on_turn(self, call_next: Callable[..., Awaitable[Any]], event: Any, context: Any) -> Any:
+        """Go on."""
+        return await call_next(event, context)
+
+    async def on_llm_call(self, call_next: Callable[..., Awaitable[Any]], events: Any, context: Any) -> Any:
+        """Go on."""
+        return await call_next(events, context)
+
+    async def on_tool_execution(self, call_next: Callable[..., Awaitable[Any]], event: Any, context: Any) -> Any:
+        """Go on."""
+        return await call_next(event, context)
+
+    async def on_human_input(self, call_next: Callable[..., Awaitable[Any]], event: Any, context: Any) -> Any:
+        """Ask the human through the seam."""
+        return await a_through(
+            self._adapter,
+            lambda: make_call(Operation.HUMAN, None, {"prompt": event.content}),
+            lambda: call_next(event, context),
+            lambda message: {"input": message.content},
+            lambda value: HumanMessage(str(value.get("input") or ""), parent_id=event.id),
+        )
