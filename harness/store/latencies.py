@@ -1,7 +1,7 @@
-"""How long things took, kept as a histogram that is small however many spans there are.
+"""How many operations there were, what they used and how long they took: kept day by day, and read.
 
-A bucket is 4 % wide, so what is read from its middle is within 2 % of the truth. Rows are only ever added, one ingest
-after another; whoever reads sums them up.
+An ingest only adds rows. What it takes back, spans that seemed interrupted and were not, has negative numbers; whoever
+reads sums all of them up.
 """
 
 from __future__ import annotations
@@ -11,25 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
+from harness.store.gather import SUPERSEDED
+from harness.store.histogram import ALIKE, COLUMNS, DAY_NS, SUMS, histogram, places
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-WIDTH = 1.04
-HOUR_NS = 3_600_000_000_000
 KEYS = ("operation", "agent", "name", "model")
-ENDED = "(FROM working.fresh WHERE status <> 'open')"
-"""The spans that journals say have ended, and the database has not."""
-COLUMNS = {
-    "hour": "BIGINT",
-    "operation": "VARCHAR",
-    "agent": "VARCHAR",
-    "name": "VARCHAR",
-    "model": "VARCHAR",
-    "bucket": "INTEGER",
-    "number": "BIGINT",
-}
-"""The columns of the table. *hour* counts hours since the Unix epoch; *bucket* 0 is no time at all."""
+_MERGED_EVERY = 32
+"""After so many batches rows that are alike become one: a batch adds some thousand, however few keys there are."""
+_ENDED = "(FROM working.fresh WHERE status <> 'open')"
+_LATE = histogram(f"(FROM stored.spans AS spans WHERE {SUPERSEDED})")
+_TAKEN_BACK = f"SELECT {ALIKE}, {', '.join(f'-{column}' for column in SUMS)} FROM ({_LATE})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,21 +43,44 @@ class Latency:
     p99_ns: int
 
 
-def histogram(spans: str) -> str:
-    """Write the SELECT that counts *spans* that ended. Messages and answers from a cache took no time to speak of.
+def count_in(con: Connection, batch: int) -> None:
+    """Add what the working tables bring to ``stored.latencies``; to be called before *superseded* spans are deleted."""
+    con.execute(f"INSERT INTO stored.latencies {histogram(_ENDED)}")
+    if _superseded(con):
+        con.execute(f"INSERT INTO stored.latencies {_TAKEN_BACK}")
+    if batch % _MERGED_EVERY == 0:
+        sums = ", ".join(f"CAST(sum({column}) AS {COLUMNS[column]}) AS {column}" for column in SUMS)
+        con.execute(
+            f"""CREATE TEMP TABLE merged AS SELECT {ALIKE}, {sums} FROM stored.latencies GROUP BY {ALIKE}
+            HAVING sum(number) <> 0"""
+        )
+        con.execute("DELETE FROM stored.latencies")
+        con.execute("INSERT INTO stored.latencies FROM merged")
 
-    *spans* is a query or table with the columns of the table ``spans``.
+
+def _superseded(con: Connection) -> bool:
+    return con.execute("FROM working.superseded LIMIT 1").fetchone() is not None
+
+
+def counted(con: Connection, since_ns: int | None = None) -> str:
+    """Write the query that gives rows of ``latencies`` for all spans of an open view that began at *since_ns* or later.
+
+    A day that is not wholly asked for is counted from its spans.
     """
-    return f"""
-        SELECT start_ns // {HOUR_NS} AS hour, operation, agent, call_name AS name, model,
-            CASE WHEN end_ns <= start_ns THEN 0
-                ELSE 1 + CAST(floor(ln(CAST(CAST(end_ns AS HUGEINT) - start_ns AS DOUBLE)) / ln({WIDTH})) AS INTEGER)
-                END AS bucket,
-            count(*) AS number
-        FROM {spans} WHERE end_ns IS NOT NULL AND operation <> 'message' AND made IS NOT FALSE GROUP BY ALL"""
-
-
-_KEPT = f"FROM stored.latencies UNION ALL {histogram(ENDED)}"
+    kept = ["FROM stored.latencies"]
+    if con.execute("FROM working.fresh LIMIT 1").fetchone() is not None:
+        kept.append(histogram("working.fresh"))
+    if _superseded(con):
+        kept.append(_TAKEN_BACK)
+    query = " UNION ALL ".join(kept)
+    if since_ns is None:
+        return query
+    whole = -(-since_ns // DAY_NS)
+    query = f"SELECT * FROM ({query}) WHERE day >= {whole}"
+    if whole * DAY_NS > since_ns:
+        bounds = f"start_ns >= {since_ns} AND start_ns < {whole * DAY_NS}"
+        query += f" UNION ALL {histogram(f'(FROM working.spans WHERE {bounds})')}"
+    return query
 
 
 def latencies(con: Connection, by: Sequence[str], since_ns: int | None) -> list[Latency]:
@@ -76,18 +92,14 @@ def latencies(con: Connection, by: Sequence[str], since_ns: int | None) -> list[
         raise UsageError(f"latencies are not kept by {strange[0]!r}", hint=f"There are {', '.join(KEYS)}.")
     keys = [key for key in KEYS if key in by]
     listed = "".join(f"{key}, " for key in keys)
-    alike = f"PARTITION BY {', '.join(keys)}" if keys else ""
     shown = ", ".join(key if key in by else f"NULL AS {key}" for key in KEYS)
-    middle = f"CASE WHEN {{0}} = 0 THEN 0 ELSE round(pow({WIDTH}, {{0}} - 0.5))::BIGINT END"
-    places = ", ".join(
-        f"{middle.format(f'min(bucket) FILTER (upto * 100 >= total * {part})')} AS p{part}_ns" for part in (50, 95, 99)
-    )
+    counts, found = places((50, 95, 99), ", ".join(keys))
+    # What an answer from a cache took says nothing of those that ask a model.
     rows = con.execute(
-        f"""SELECT {shown}, any_value(total)::BIGINT AS number, {places}
-        FROM (SELECT *, sum(number) OVER ({alike} ORDER BY bucket) AS upto, sum(number) OVER ({alike}) AS total
-            FROM (SELECT {listed} bucket, sum(number) AS number FROM ({_KEPT}) WHERE hour >= ? GROUP BY ALL))
-        GROUP BY {", ".join(keys) or "()"} HAVING count(*) > 0 ORDER BY p95_ns DESC, {listed} number""",
-        [0 if since_ns is None else since_ns // HOUR_NS],
+        f"""SELECT {shown}, any_value(total)::BIGINT AS number, {found}
+        FROM (SELECT *, {counts} FROM (SELECT {listed} bucket, sum(number) AS number
+            FROM ({counted(con, since_ns)}) WHERE bucket IS NOT NULL AND made IS NOT FALSE GROUP BY ALL))
+        GROUP BY {", ".join(keys) or "()"} HAVING count(*) > 0 ORDER BY p95_ns DESC, {listed} number"""
     ).fetchall()
     return [
         Latency(

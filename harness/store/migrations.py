@@ -12,11 +12,27 @@ from pathlib import Path
 
 from harness.store import remaking, schema
 from harness.store.files import DATABASE, STORE_LOCK, held
-from harness.store.latencies import histogram
+from harness.store.histogram import histogram
+from harness.store.rollup import called
 
 _PATIENCE_S = 1.0
 
-MIGRATIONS: tuple[Sequence[str], ...] = ((f"CREATE TABLE remade.latencies AS {histogram('remade.spans')}",),)
+MIGRATIONS: tuple[Sequence[str], ...] = (
+    ("CREATE TABLE remade.latencies(hour BIGINT)",),  # the next one fills it
+    (
+        "DROP TABLE remade.latencies",
+        f"CREATE TABLE remade.latencies AS {histogram('remade.spans')}",
+        "ALTER TABLE remade.runs RENAME TO older",
+        f"""CREATE TABLE remade.runs AS SELECT older.* EXCLUDE (first_batch, last_batch),
+            coalesce(agents, []) AS agents, coalesce(models, []) AS models, coalesce(tools, []) AS tools,
+            first_batch, last_batch
+        FROM remade.older LEFT JOIN (SELECT run_id, {called()} FROM
+            (SELECT run_id, operation, agent, model, call_name FROM remade.spans
+            UNION ALL SELECT run_id, operation, agent, model, call_name FROM remade.open_spans)
+            GROUP BY run_id) USING (run_id)""",
+        "DROP TABLE remade.older",
+    ),
+)
 """For each schema after the first, the SQL statements that make it of the one before, in the catalog ``remade``."""
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import StoreError
 from harness.store.files import DATABASE, INGEST_LOCK, PATIENCE_S, STORE_LOCK, held
-from harness.store.latencies import histogram
+from harness.store.histogram import histogram
 from harness.store.schema import ROW_GROUP, STORAGE, connect, quoted, reading
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def copy(store: Path, *, without: Iterable[str] = (), steps: Sequence[str] = ())
         con.execute(f"ATTACH {quoted(made)} AS remade (STORAGE_VERSION '{STORAGE}', ROW_GROUP_SIZE {ROW_GROUP})")
         con.execute("CREATE TEMP TABLE going AS SELECT unnest(?::VARCHAR[]) AS run_id", [sorted(without)])
         con.execute("COPY FROM DATABASE stored TO remade (SCHEMA)")
-        for table, rows in _tables(con):
+        for table, rows in _tables(con, anew=not steps):
             con.execute(f"INSERT INTO remade.{table} {rows}")
         for step in steps:
             con.execute(step)
@@ -121,8 +121,11 @@ def _copy_path(store: Path) -> Path:
     return (store / DATABASE).with_suffix(SUFFIX)
 
 
-def _tables(con: Connection) -> list[tuple[str, str]]:
-    """List every table of the database with the SELECT of the rows that stay."""
+def _tables(con: Connection, *, anew: bool) -> list[tuple[str, str]]:
+    """List every table of the database with the SELECT of the rows that stay.
+
+    Counts that runs share are made *anew*, of the runs that stay, unless the schema is an older one.
+    """
     found = con.execute(
         """SELECT table_name, bool_or(column_name = 'run_id') FROM duckdb_columns()
         WHERE database_name = 'stored' AND NOT internal AND table_name IN
@@ -133,9 +136,8 @@ def _tables(con: Connection) -> list[tuple[str, str]]:
     return [
         (
             str(table),
-            # Counts that runs share are made anew, of the runs that stay.
             counted
-            if table == "latencies"
+            if anew and table == "latencies"
             else f"SELECT * FROM stored.{table} AS kept"
             + (f" WHERE {_SCOPED}" if scoped else "")
             + (f" {_NEWEST}" if table == "judgements" else ""),
@@ -146,7 +148,7 @@ def _tables(con: Connection) -> list[tuple[str, str]]:
 
 def _compare(con: Connection, made: Path) -> None:
     """See that every row that stays has arrived."""
-    for table, rows in _tables(con):
+    for table, rows in _tables(con, anew=True):
         counts = con.execute(
             f"SELECT (SELECT count(*) FROM ({rows})), (SELECT count(*) FROM remade.{table})"
         ).fetchone()

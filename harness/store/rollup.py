@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness import semconv
 from harness.derive.totals import DEFAULT_MODE
 from harness.model import Severity
-from harness.store.facts import ENDINGS, Reader, opened, text, whole
+from harness.store.facts import CALL_OPERATIONS, ENDINGS, Reader, opened, text, whole
 
 _KEYS = (
     semconv.HARNESS_RUN_NAME,
@@ -26,7 +26,7 @@ def scope(spans: str) -> str:
         WITH RECURSIVE
         known AS (
             SELECT run_id, span_id, parent_id, name, operation, status, seq, start_ns, end_ns, input_tokens,
-                output_tokens, cost_usd, made FROM {spans}
+                output_tokens, cost_usd, made, agent, call_name, model FROM {spans}
         ),
         inner_talk AS (
             SELECT run_id, span_id, parent_id FROM known WHERE operation = 'conversation' AND parent_id IS NOT NULL
@@ -84,7 +84,7 @@ def rollup(scoped: str, verdicts: str | None) -> str:
                 WHEN last_said IN ({ENDINGS}) THEN last_said WHEN last_status = 'error' THEN 'error'
                 WHEN last_status IS NOT NULL THEN 'unknown' END AS ending,
             mode, framework, messages, model_calls, tool_calls, turns, errors, input_tokens, output_tokens, cost_usd,
-            {judged}, tags
+            {judged}, tags, agents, models, tools
         FROM (
             SELECT run_id,
                 arg_min(source_id, place) FILTER (WHERE root AND source_id IS NOT NULL) AS source_id,
@@ -106,7 +106,8 @@ def rollup(scoped: str, verdicts: str | None) -> str:
                 count(*) FILTER (WHERE operation = 'turn') AS turns,
                 count(*) FILTER (WHERE status = 'error') AS errors,
                 {_total("sum", "input_tokens")}, {_total("sum", "output_tokens")}, {_total("fsum", "cost_usd")},
-                list_sort(list_distinct(flatten(coalesce(list(tags) FILTER (WHERE root), [])))) AS tags
+                list_sort(list_distinct(flatten(coalesce(list(tags) FILTER (WHERE root), [])))) AS tags,
+                {called()}
             FROM {scoped}
             GROUP BY run_id
         )
@@ -118,6 +119,15 @@ def _under_way(status: str) -> str:
     return (
         f"bool_or(status = '{status}' AND operation <> 'message') "
         f"OR (bool_and(operation = 'message') AND bool_or(status = '{status}'))"
+    )
+
+
+def called() -> str:
+    """Write the columns that list whose calls there are in a run, of its spans."""
+    listed = (("agent", CALL_OPERATIONS, "agents"), ("model", "'chat'", "models"), ("call_name", "'tool'", "tools"))
+    return ", ".join(
+        f"coalesce(list(DISTINCT {column}) FILTER (WHERE operation IN ({operations})), []) AS {name}"
+        for column, operations, name in listed
     )
 
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import StoreError
 from harness.store.files import DATABASE
-from harness.store.latencies import COLUMNS as LATENCY_COLUMNS
+from harness.store.histogram import COLUMNS as LATENCY_COLUMNS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-VERSION = 2
+VERSION = 3
 STORAGE = "v1.5.0"
 ROW_GROUP = 12_288
 """How many rows lie together. Few: a batch of segments then fills some, which go straight to their place on the disk,
@@ -54,6 +54,9 @@ SPAN_COLUMNS = {
     "error": "VARCHAR",
     "attributes": "JSON",
 }
+CALLED_COLUMNS = {"agents": "VARCHAR[]", "models": "VARCHAR[]", "tools": "VARCHAR[]"}
+"""Whose calls there are in a run, in no order; NULL is one of them where a call does not say. Not public."""
+
 RUN_COLUMNS = {
     "run_id": "VARCHAR",
     "source_id": "VARCHAR",
@@ -75,6 +78,7 @@ RUN_COLUMNS = {
     "findings": "BIGINT",
     "worst": "VARCHAR",
     "tags": "VARCHAR[]",
+    **CALLED_COLUMNS,
 }
 _TABLES = {
     "schema": {"version": "INTEGER"},

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.store.files import INGEST_LOCK, STORE_LOCK, Segments, held, look, writer
 from harness.store.gather import SPANS, SUPERSEDED, gather, halves
-from harness.store.latencies import ENDED, histogram
+from harness.store.latencies import count_in
 from harness.store.schema import RUN_COLUMNS, attach, connect, reading
 
 if TYPE_CHECKING:
@@ -107,12 +107,12 @@ def _commit(con: Connection, segments: Segments, batch: Sequence[str], known: se
     row = con.execute("SELECT coalesce(max(batch), 0) + 1 FROM stored.batches").fetchone()
     number = row[0] if row else 1
     con.execute("BEGIN")
+    count_in(con, number)
     if con.execute("FROM working.superseded").fetchone() is not None:
         con.execute(f"DELETE FROM stored.spans WHERE {SUPERSEDED}")
     rows = con.execute("SELECT count(*) FROM working.fresh").fetchone()
     over = halves(f"SELECT {SPANS} FROM working.fresh WHERE status <> 'open'", rows[0] if rows else 0)
     con.execute(f"INSERT INTO stored.spans {' UNION ALL '.join(over)}")
-    con.execute(f"INSERT INTO stored.latencies {histogram(ENDED)}")
     con.execute("DELETE FROM stored.open_spans")
     con.execute(f"INSERT INTO stored.open_spans SELECT process, {SPANS} FROM working.fresh WHERE status = 'open'")
     con.execute("INSERT INTO stored.parts SELECT run_id, hash, body, ? FROM working.parts", [number])

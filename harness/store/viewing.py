@@ -12,12 +12,12 @@ from harness.errors import StoreError
 from harness.store.facts import CALL_OPERATIONS, text, texts
 from harness.store.files import PATIENCE_S, STORE_LOCK, held, look
 from harness.store.gather import gather
-from harness.store.schema import RUN_COLUMNS, SPAN_COLUMNS, attach, connect, reading
+from harness.store.schema import CALLED_COLUMNS, RUN_COLUMNS, SPAN_COLUMNS, attach, connect, reading
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-_RUNS = ", ".join(RUN_COLUMNS)
+_RUNS = ", ".join(column for column in RUN_COLUMNS if column not in CALLED_COLUMNS)
 _SPANS = ", ".join(column for column in SPAN_COLUMNS if column not in {"call_name", "made"})
 
 

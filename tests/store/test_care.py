@@ -284,6 +284,7 @@ def test_wherever_pruning_is_killed_the_store_is_the_old_one_or_the_new_one(stor
         files.INGEST_LOCK,
         files.DATABASE,
         files.STORE_LOCK,
+        files.TURN_LOCK,
     ]
 
 
@@ -371,15 +372,41 @@ def test_a_store_of_an_older_schema_is_brought_up_to_date_by_the_first_question(
     assert everything(store) == before
 
 
+def tables(store: Store) -> list[tuple]:
+    """Every column of the database, and everything that is kept beside spans and contents."""
+    with closing(schema.connect(store.path)) as con:
+        schema.attach(con, store.path, read_only=True)
+        columns = con.execute(
+            """SELECT table_name, column_index, column_name, data_type FROM duckdb_columns()
+            WHERE database_name = 'stored' AND NOT internal ORDER BY ALL"""
+        ).fetchall()
+        sorts = ", ".join(f"list_sort({name}) AS {name}" for name in schema.CALLED_COLUMNS)
+        runs = con.execute(f"SELECT * REPLACE ({sorts}) FROM stored.runs ORDER BY run_id").fetchall()  # noqa: S608 - fixed names
+        return [*columns, *runs, *con.execute("FROM stored.latencies ORDER BY ALL").fetchall()]
+
+
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("first", [Store.ingest, Store.latencies])
-def test_a_store_of_the_first_schema_learns_how_long_things_took(store, first):
-    known, before = store.latencies(), everything(store)
+def test_a_store_of_an_earlier_schema_becomes_what_it_would_be_had_it_been_made_today(store, first, version):
+    calls = [ended(f"call-{number}", run_id="run-7", operation="tool", start_ns=7 * DAY) for number in range(3)]
+    journals.write(store.path, B, 0, [*calls, began("talk", run_id="run-7", start_ns=7 * DAY)])
+    store.ingest()
+    care.compact(store.path)
+    today, before = tables(store), everything(store)
     with closing(duckdb.connect(str(store.path / files.DATABASE))) as con:
+        for column in schema.CALLED_COLUMNS:
+            con.execute(f"ALTER TABLE runs DROP COLUMN {column}")
         con.execute("DROP TABLE latencies")
-        con.execute("UPDATE schema SET version = 1")
-    journals.write(store.path, B, 0, [])
+        if version == 2:
+            con.execute(
+                """CREATE TABLE latencies(hour BIGINT, operation VARCHAR, agent VARCHAR, name VARCHAR, model VARCHAR,
+                bucket INTEGER, number BIGINT)"""
+            )
+            con.execute("INSERT INTO latencies VALUES (1, 'tool', NULL, NULL, NULL, 5, 1)")
+        con.execute("UPDATE schema SET version = ?", [version])
+    journals.write(store.path, B, 1, [])
     first(store)
-    assert store.latencies() == known != []
+    assert tables(store) == today
     assert everything(store) == before
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.store import Store, care, open_store
-from harness.store.latencies import HOUR_NS, WIDTH
+from harness.store.histogram import DAY_NS, WIDTH
 from tests.store import journals
 from tests.store.journals import began, ended, said
 
@@ -118,12 +118,17 @@ def test_what_did_not_end_was_said_or_came_from_a_cache_took_no_time(store):
         store.ingest()
 
 
-def test_only_the_hours_that_are_asked_for_count(store):
-    journals.write(store.path, A, 0, [took(1, 5, start_ns=HOUR_NS - 1), took(2, 5, start_ns=HOUR_NS)])
-    store.ingest()
-    assert [one.number for one in store.latencies()] == [2]
-    assert [one.number for one in store.latencies(since_ns=HOUR_NS + 7)] == [1]
-    assert store.latencies(since_ns=2 * HOUR_NS) == []
+@pytest.mark.parametrize("first", [0, 1, DAY_NS - 1, DAY_NS, DAY_NS + 1, 2 * DAY_NS - 1, 2 * DAY_NS, 3 * DAY_NS])
+def test_only_what_began_since_then_counts_to_the_nanosecond(store, first):
+    starts = [0, DAY_NS - 1, DAY_NS, DAY_NS + 1, 2 * DAY_NS]
+    expected = sum(start >= first for start in starts)
+    for waits in (3, 0):
+        records = [took(number, 5, start_ns=start) for number, start in enumerate(starts) if number >= waits]
+        journals.write(store.path, A, waits, records)
+        found = [one.number for one in store.latencies(since_ns=first)]
+        assert found == [number for number in [sum(start >= first for start in starts[waits:])] if number]
+        store.ingest()
+    assert [one.number for one in store.latencies(since_ns=first)] == [number for number in [expected] if number]
 
 
 def test_a_few_nanoseconds_of_today_are_not_lost_in_the_figures_of_its_date(store):
