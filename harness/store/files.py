@@ -1,7 +1,8 @@
 """The store's folder: which segments lie there, which of them are alive, and who may read or change the database.
 
 Two locks keep DuckDB's own from ever being met. ``ingest.lock`` is held by the one process that takes segments in.
-``store.lock`` is shared by readers, for one question each, and exclusive while the database changes.
+``store.lock`` is shared by readers, for one question each, and exclusive while the database changes. A third lock,
+``turn.lock``, protects nothing: a reader that has to wait shares it meanwhile, and ingest gives way to it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,8 +27,11 @@ except ImportError:  # pragma: no cover - Windows has none; opening a store says
 DATABASE = "spans.duckdb"
 INGEST_LOCK = "ingest.lock"
 STORE_LOCK = "store.lock"
+TURN_LOCK = "turn.lock"
 PATIENCE_S = 30.0
 _LEAST_NAP_S, _LONGEST_NAP_S = 0.002, 0.05
+_LEFT_S = 3600.0
+_HIDDEN = re.compile(r"\.[0-9a-f]{12}-[0-9]{4,}" + re.escape(SUFFIX))
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -72,6 +77,21 @@ def look(store: Path) -> Segments:
     return Segments(folder=folder, sealed=dict(sorted(found.items())))
 
 
+def sweep(store: Path) -> None:
+    """Remove what writers left that were killed before their segment could be seen, once it is an hour old.
+
+    It holds a header and nothing that was acknowledged. A writer that was merely stopped there, before it had the
+    lock, finds its file gone, as if there were no room, and tries again with its next record.
+    """
+    oldest = time.time() - _LEFT_S
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        for path in (store / FOLDER).iterdir():
+            if _HIDDEN.fullmatch(path.name):
+                with contextlib.suppress(OSError):
+                    if path.stat().st_mtime < oldest and sealed(path):
+                        path.unlink()
+
+
 def stamp(store: Path) -> tuple[object, ...]:
     """Give a token that changes when anything was recorded, taken in or judged, or when a writer ended."""
     seen: list[object] = []
@@ -88,6 +108,7 @@ def stamp(store: Path) -> tuple[object, ...]:
 def held(store: Path, name: str, *, exclusive: bool, patience_s: float = 0.0) -> Iterator[bool]:
     """Hold the lock *name* for a block. Yields False at once if it cannot be had within *patience_s* seconds.
 
+    Who waits for a shared lock is next: ingest begins no other batch before.
     In a folder that may only be read nobody can change the database: a reader then goes without the lock.
     """
     handle = _lock_file(store / name, exclusive=exclusive)
@@ -95,7 +116,26 @@ def held(store: Path, name: str, *, exclusive: bool, patience_s: float = 0.0) ->
         yield not exclusive
         return
     try:
-        yield _locked(handle, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, time.monotonic() + patience_s)
+        kind, until = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, time.monotonic() + patience_s
+        got = _locked(handle, kind, 0.0)
+        if not got and patience_s > 0:
+            with contextlib.nullcontext() if exclusive else _turn(store, until):
+                got = _locked(handle, kind, until)
+        yield got
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _turn(store: Path, until: float) -> Iterator[None]:
+    """Say, for a block, that somebody waits to read."""
+    handle = _lock_file(store / TURN_LOCK, exclusive=False)
+    if handle is None:
+        yield
+        return
+    try:
+        _locked(handle, fcntl.LOCK_SH, until)
+        yield
     finally:
         os.close(handle)
 

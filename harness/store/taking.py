@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.store.files import INGEST_LOCK, STORE_LOCK, Segments, held, look, writer
+from harness.store.files import INGEST_LOCK, STORE_LOCK, TURN_LOCK, Segments, held, look, names, sweep, writer
 from harness.store.gather import SPANS, SUPERSEDED, gather, halves
 from harness.store.latencies import count_in
 from harness.store.schema import RUN_COLUMNS, attach, connect, reading
@@ -51,34 +52,39 @@ class Taken:
 
 
 def take(store: Path) -> Taken:
-    """Take in every sealed segment of *store*, batch by batch; readers get their turn in between.
+    """Take in every segment of *store* that is sealed by now, batch by batch; who waits to read goes first.
 
     Returns at once if there is nothing to take or another process is at it. Raises StoreError if the database
     cannot be written; the segments are then untouched.
     """
+    sweep(store)
     total = Taken()
-    while any(look(store).sealed.values()):
+    due = {name for name, over in look(store).sealed.items() if over}
+    while due:
         with held(store, INGEST_LOCK, exclusive=True) as mine:
             if not mine:
                 return total + Taken(busy=True)
+            with held(store, TURN_LOCK, exclusive=True, patience_s=_PATIENCE_S):
+                pass  # had or not: it is a courtesy, and what is safe rests on the other two
             with held(store, STORE_LOCK, exclusive=True, patience_s=_PATIENCE_S) as alone:
                 if not alone:
                     return total + Taken(busy=True)
-                taken = _take_batch(store)
+                taken = _take_batch(store, due)
                 total += taken
                 if not taken.segments:
                     break
+        due.intersection_update(names(store))  # not what was sealed meanwhile: that may never come to an end
     return total
 
 
-def _take_batch(store: Path) -> Taken:
+def _take_batch(store: Path, due: AbstractSet[str]) -> Taken:
     with reading(store), closing(connect(store)) as con:
         # Rows lie about in the order of their segments; that they do exactly would hold all of it to one thread.
         con.execute("SET preserve_insertion_order = false")
         attach(con, store, read_only=False)
         known = {str(row[0]) for row in con.execute("SELECT segment FROM stored.ingested").fetchall()}
         segments = look(store)
-        batch = _batch(segments, known)
+        batch = _batch(segments, due - known)
         taken = _commit(con, segments, batch, known) if batch else Taken()
     for name, over in segments.sealed.items():
         if over and (name in known or name in batch):
@@ -87,12 +93,12 @@ def _take_batch(store: Path) -> Taken:
     return taken
 
 
-def _batch(segments: Segments, known: set[str]) -> list[str]:
-    """Choose sealed segments, oldest process part first, up to a size that fits in memory, but at least one."""
+def _batch(segments: Segments, due: AbstractSet[str]) -> list[str]:
+    """Choose of the segments *due*, oldest process part first, up to a size that fits in memory, but at least one."""
     batch: list[str] = []
     size = 0
     for name, over in segments.sealed.items():
-        if over and name not in known:
+        if over and name in due:
             size += (segments.folder / name).stat().st_size
             if batch and size > BATCH_BYTES:
                 break
