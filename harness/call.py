@@ -13,7 +13,8 @@ Requests and replies are neutral JSON. By kind:
 =========  ================================================================  ==========================================
 kind       request                                                           reply value
 =========  ================================================================  ==========================================
-chat       model, messages: [message], tools: [definition], parameters: {…}  message, finish_reason, model, id?, usage
+chat       model, messages: [message], tools: [definition], parameters: {…}  message, finish_reason, model, id?, usage,
+                                                                             choices?, chunks?
 tool       name, arguments: {…} or str, call_id?                             result: JSON
 code       blocks: [{language, code}]                                        exit_code, output
 human      prompt                                                            input
@@ -22,7 +23,9 @@ selection  method, candidates: [name], last?                                 cho
 
 A *message* is an OpenTelemetry GenAI message: ``{"role", "parts": [{"type": "text", "content"} |
 {"type": "tool_call", "id"?, "name", "arguments"} | {"type": "tool_call_response", "id"?, "response"} | …], "name"?}``.
-*usage* is ``{"input_tokens"?, "output_tokens"?, "cached_tokens"?, "reasoning_tokens"?}``.
+*usage* is ``{"input_tokens"?, "output_tokens"?, "cached_tokens"?, "reasoning_tokens"?}``. *choices* are those beyond
+the first, each ``{"message", "finish_reason"?}``. *chunks* are how many characters of the text each chunk of a stream
+brought; ``pieces`` cuts a text that way again.
 """
 
 from __future__ import annotations
@@ -78,9 +81,26 @@ class RecordedError(Exception):
     An adapter turns it into its framework's own exception of that name where it can.
     """
 
-    def __init__(self, kind: str, text: str) -> None:
+    def __init__(
+        self, kind: str, text: str, *, status: int | None = None, body: Mapping[str, Json] | None = None
+    ) -> None:
+        """*status* is the HTTP status of a provider's refusal, and *body* its error as JSON."""
         super().__init__(text)
         self.kind = kind
+        self.status = status
+        self.body = body
+
+
+def pieces(text: str, chunks: Sequence[int]) -> list[str]:
+    """Cut *text* into pieces of so many characters; the last takes what is left. Together they are the text.
+
+    A text without *chunks* is one piece, and an empty one none.
+    """
+    found, start = [], 0
+    for length in chunks[:-1]:
+        found.append(text[start : start + length])
+        start += length
+    return [piece for piece in (*found, text[start:]) if piece]
 
 
 Interceptor = Callable[[Call], Generator[Call, Reply, Reply]]

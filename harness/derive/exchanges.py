@@ -91,13 +91,30 @@ def _chat_reply(attributes: Attributes, parts: Parts) -> Shape:
     if body is None:
         body = next(iter(_inline(attributes, semconv.GEN_AI_OUTPUT_MESSAGES)), None)
     counts = {key: whole(attributes, name) for key, name in _USAGE.items()}
+    reasons = texts(attributes, semconv.GEN_AI_FINISH_REASONS)
+    more: Shape = {}
+    choices = [_choice(parts, name, reasons[at : at + 1]) for at, name in enumerate(_choices(attributes), start=1)]
+    if choices:
+        more["choices"] = choices
+    chunks = attributes.get(semconv.HARNESS_OUTPUT_CHUNKS)
+    if isinstance(chunks, list) and all(type(length) is int for length in chunks):
+        more["chunks"] = chunks
     return {
         "message": body,
-        "finish_reason": next(iter(texts(attributes, semconv.GEN_AI_FINISH_REASONS)), None),
+        "finish_reason": next(iter(reasons), None),
         "model": text(attributes, semconv.GEN_AI_RESPONSE_MODEL) or text(attributes, semconv.GEN_AI_REQUEST_MODEL),
         "id": text(attributes, semconv.GEN_AI_RESPONSE_ID),
         "usage": {key: count for key, count in counts.items() if count is not None},
+        **more,
     }
+
+
+def _choices(attributes: Attributes) -> Sequence[str]:
+    return texts(attributes, semconv.HARNESS_OUTPUT_CHOICES)
+
+
+def _choice(parts: Parts, name: str, reason: Sequence[str]) -> Shape:
+    return {"message": message(parts.get(name)), "finish_reason": next(iter(reason), None) or None}
 
 
 def _inline(attributes: Attributes, key: str) -> list[Mapping[str, Json]]:
