@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import derive
 from harness.model import Finding, Operation, Run, RunStatus, RunSummary, Severity, Span, Status
@@ -13,6 +15,25 @@ if TYPE_CHECKING:
 
 
 _FOREVER = 2**63 - 1
+_MOST_RUNS = 200
+_MOST_SPANS = 10_000
+_NEAR_NS = 3_600 * 1_000_000_000
+_SPAN = (
+    "run_id, trace_id, span_id, parent_id, name, kind, operation, status, seq, end_seq, start_ns, end_ns, attributes"
+)
+_OPERATIONS = {operation.value: operation for operation in Operation}
+_STATUSES = {status.value: status for status in Status}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What is recorded of one run: its spans in no order, its parts (JSON) and links by hash, what is said of it."""
+
+    run_id: str
+    spans: Sequence[Span]
+    parts: Mapping[str, str]
+    links: Mapping[str, tuple[str | None, str]]
+    findings: Sequence[Finding]
 
 
 def summary(row: dict[str, Any]) -> RunSummary:
@@ -30,89 +51,155 @@ def summary(row: dict[str, Any]) -> RunSummary:
 
 def run(con: Connection, run_id: str) -> Run | None:
     """Derive one run; None if nothing is recorded of it."""
-    found = spans(con, run_id)
-    return derive.run(run_id, found, *contents(con, run_id), findings(con, run_id)) if found else None
+    return next(runs(con, [run_id]), None)
+
+
+def runs(con: Connection, run_ids: Iterable[str]) -> Iterator[Run]:
+    """Derive runs, in the order they are asked for; those nothing is recorded of are left out."""
+    for found in recorded(con, run_ids):
+        parts = {name: json.loads(body) for name, body in found.parts.items()}
+        yield derive.run(found.run_id, found.spans, parts, found.links, found.findings)
+
+
+def recorded(con: Connection, run_ids: Iterable[str], *, bodies: bool = True) -> Iterator[Recorded]:
+    """Read what is recorded of runs, in the order they are asked for; many neighbours in time at once.
+
+    Those without spans are left out. Without *bodies* the parts are there and say nothing.
+    """
+    for group in _groups(_bounds(con, list(run_ids))):
+        yield from _read(con, group, bodies=bodies)
 
 
 def spans(con: Connection, run_id: str) -> list[Span]:
     """List the spans of a run, in no order."""
+    return next((_spans(con, group)[run_id] for group in _groups(_bounds(con, [run_id]))), [])
+
+
+class _Bounds(NamedTuple):
+    """Between which times the spans of a run begin, and about how many there are."""
+
+    run_id: str
+    since_ns: int
+    until_ns: int
+    weight: int
+
+
+def _bounds(con: Connection, run_ids: Sequence[str]) -> Iterator[_Bounds]:
+    for first in range(0, len(run_ids), _MOST_RUNS):
+        some = run_ids[first : first + _MOST_RUNS]
+        rows = con.execute(
+            f"""SELECT run_id, min(started_ns), max(coalesce(ended_ns, {_FOREVER})),
+                sum(1 + messages + model_calls + tool_calls + turns)::BIGINT
+            FROM runs WHERE run_id IN ({_marks(some)}) GROUP BY run_id""",
+            some,
+        ).fetchall()
+        found = {str(row[0]): _Bounds(*row) for row in rows}
+        yield from (found[run_id] for run_id in some if run_id in found)
+
+
+def _groups(asked: Iterable[_Bounds]) -> Iterator[list[_Bounds]]:
+    """Part runs into groups that fit in memory and lie close together."""
+    group: list[_Bounds] = []
+    for run in asked:
+        if group and (
+            len(group) >= _MOST_RUNS
+            or sum(other.weight for other in group) + run.weight > _MOST_SPANS
+            or run.since_ns > max(other.since_ns for other in group) + _NEAR_NS
+            or run.since_ns < min(other.since_ns for other in group) - _NEAR_NS
+        ):
+            yield group
+            group = []
+        group.append(run)
+    if group:
+        yield group
+
+
+def _marks(values: Sized) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _spans(con: Connection, group: Sequence[_Bounds]) -> dict[str, list[Span]]:
+    found: dict[str, list[Span]] = {run.run_id: [] for run in group}
     # No span of a run starts before it does, or after the last sign of life of one that is over.
-    bounds = f"started_ns, coalesce(ended_ns, {_FOREVER})"
-    row = con.execute(f"SELECT {bounds} FROM runs WHERE run_id = ?", [run_id]).fetchone()
-    if row is None:
-        return []
-    rows = con.execute(
-        """SELECT run_id, trace_id, span_id, parent_id, name, kind, operation, status, seq, end_seq, start_ns, end_ns,
-        attributes FROM spans WHERE run_id = ? AND start_ns BETWEEN ? AND ?""",
-        [run_id, *row],
-    ).fetchall()
-    return [
-        Span(
-            run_id=run_id,
-            trace_id=trace_id,
-            span_id=span_id,
-            parent_id=parent_id,
-            name=name,
-            kind=kind,
-            operation=Operation(operation),
-            status=Status(status),
-            seq=seq,
-            end_seq=end_seq,
-            start_ns=start_ns,
-            end_ns=end_ns,
-            attributes=json.loads(attributes),
-        )
-        for (
-            run_id,
-            trace_id,
-            span_id,
-            parent_id,
-            name,
-            kind,
-            operation,
-            status,
-            seq,
-            end_seq,
-            start_ns,
-            end_ns,
-            attributes,
-        ) in rows
-    ]
+    bounds = (min(run.since_ns for run in group), max(run.until_ns for run in group))
+    question = f"SELECT {_SPAN} FROM spans WHERE run_id IN ({_marks(found)}) AND start_ns BETWEEN ? AND ?"
+    for row in con.execute(question, [*found, *bounds]).fetchall():
+        found[row[0]].append(_span(row))
+    return found
 
 
-def contents(con: Connection, run_id: str) -> tuple[dict[str, Any], dict[str, tuple[str | None, str]]]:
-    """Give the parts and the links of a run, by hash."""
-    row = con.execute("SELECT first_batch, last_batch FROM stored.runs WHERE run_id = ?", [run_id]).fetchone()
-    bounds = row or (0, -1)
-    parts = con.execute(
-        """SELECT hash, body FROM stored.parts WHERE run_id = ? AND batch BETWEEN ? AND ?
-        UNION ALL SELECT hash, body FROM working.parts WHERE run_id = ?""",
-        [run_id, *bounds, run_id],
-    ).fetchall()
-    links = con.execute(
-        """SELECT hash, prev, part FROM stored.links WHERE run_id = ? AND batch BETWEEN ? AND ?
-        UNION ALL SELECT hash, prev, part FROM working.links WHERE run_id = ?""",
-        [run_id, *bounds, run_id],
-    ).fetchall()
-    return {name: json.loads(body) for name, body in parts}, {name: (prev, part) for name, prev, part in links}
+def _read(con: Connection, group: Sequence[_Bounds], *, bodies: bool) -> Iterator[Recorded]:
+    spans = _spans(con, group)
+    run_ids = list(spans)
+    marks = _marks(run_ids)
+    row = con.execute(
+        f"""SELECT coalesce(min(first_batch), 0), coalesce(max(last_batch), -1) FROM stored.runs
+        WHERE run_id IN ({marks})""",
+        run_ids,
+    ).fetchone()
+    values = [*run_ids, *(row or ()), *run_ids]
+    parts: dict[str, dict[str, str]] = {run_id: {} for run_id in run_ids}
+    body = "body" if bodies else "NULL"
+    for run_id, name, text in con.execute(
+        f"""SELECT run_id, hash, {body} FROM stored.parts WHERE run_id IN ({marks}) AND batch BETWEEN ? AND ?
+        UNION ALL SELECT run_id, hash, {body} FROM working.parts WHERE run_id IN ({marks})""",
+        values,
+    ).fetchall():
+        parts[run_id][name] = text
+    links: dict[str, dict[str, tuple[str | None, str]]] = {run_id: {} for run_id in run_ids}
+    for run_id, name, prev, part in con.execute(
+        f"""SELECT run_id, hash, prev, part FROM stored.links WHERE run_id IN ({marks}) AND batch BETWEEN ? AND ?
+        UNION ALL SELECT run_id, hash, prev, part FROM working.links WHERE run_id IN ({marks})""",
+        values,
+    ).fetchall():
+        links[run_id][name] = (prev, part)
+    findings: dict[str, list[Finding]] = {run_id: [] for run_id in run_ids}
+    for row in con.execute(
+        f"""SELECT run_id, code, name, severity, text, seq, span_id, evidence FROM working.verdicts
+        WHERE run_id IN ({marks}) ORDER BY run_id, place""",
+        run_ids,
+    ).fetchall():
+        findings[row[0]].append(_finding(row))
+    for run in group:
+        if spans[run.run_id]:
+            yield Recorded(
+                run_id=run.run_id,
+                spans=spans[run.run_id],
+                parts=parts[run.run_id],
+                links=links[run.run_id],
+                findings=findings[run.run_id],
+            )
 
 
-def findings(con: Connection, run_id: str) -> list[Finding]:
-    """List what is said of a run, in the order it was said."""
-    rows = con.execute(
-        """SELECT code, name, severity, text, seq, span_id, evidence FROM working.verdicts WHERE run_id = ?
-        ORDER BY place""",
-        [run_id],
-    ).fetchall()
-    return [
-        Finding(
-            code=code,
-            name=name,
-            severity=Severity(severity),
-            text=said,
-            seq=seq,
-            span_id=span_id,
-            evidence=json.loads(evidence),
-        )
-        for code, name, severity, said, seq, span_id, evidence in rows
-    ]
+def _span(row: tuple[Any, ...]) -> Span:
+    run_id, trace_id, span_id, parent_id, name, kind, operation, status, seq, end_seq, start_ns, end_ns, attributes = (
+        row
+    )
+    return Span(
+        run_id=run_id,
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_id=parent_id,
+        name=name,
+        kind=kind,
+        operation=_OPERATIONS[operation],
+        status=_STATUSES[status],
+        seq=seq,
+        end_seq=end_seq,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        attributes=json.loads(attributes),
+    )
+
+
+def _finding(row: Sequence[Any]) -> Finding:
+    _, code, name, severity, said, seq, span_id, evidence = row
+    return Finding(
+        code=code,
+        name=name,
+        severity=Severity(severity),
+        text=said,
+        seq=seq,
+        span_id=span_id,
+        evidence=json.loads(evidence),
+    )

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection as Connection
 
+    from harness.store.failing import Failure
     from harness.store.latencies import Latency
     from harness.store.searching import Hit
+    from harness.store.usage import Usage
 
 Done = TypeVar("Done")
 
@@ -104,7 +106,7 @@ class Store:
     def each(self, run_ids: Iterable[str]) -> list[Run]:
         """Derive the runs with these ids, as they stand at one moment; those nothing is recorded of are left out."""
         with self._asking() as con:
-            return [run for run in (loading.run(con, run_id) for run_id in run_ids) if run is not None]
+            return list(loading.runs(con, run_ids))
 
     def judge(self, run_id: str, findings: Sequence[Finding]) -> None:
         """Keep *findings* as what is said of a run, instead of what was said before, through the journal.
@@ -137,13 +139,30 @@ class Store:
     def latencies(self, by: Sequence[str] = ("operation", "agent"), *, since_ns: int | None = None) -> list[Latency]:
         """Say how long things took, for each combination of *by* (operation, agent, name, model); the slowest first.
 
-        Counts whole hours, from the one of *since_ns* (nanoseconds since the Unix epoch). Times are within 2 %.
+        Counts what began at *since_ns* (nanoseconds since the Unix epoch) or later. Times are within 2 %.
         Raises UsageError for another key.
         """
         from harness.store.latencies import latencies
 
         with self._asking() as con:
             return latencies(con, by, since_ns)
+
+    def usage(self, by: str = "agent", *, since_ns: int | None = None) -> list[Usage]:
+        """Sum up all calls by agent, model or tool: tokens, cost, errors and durations; the most expensive first.
+
+        Counts what began at *since_ns* (nanoseconds since the Unix epoch) or later. Raises UsageError for another *by*.
+        """
+        from harness.store.usage import usage
+
+        with self._asking() as con:
+            return usage(con, by, since_ns)
+
+    def failures(self, limit: int = 50) -> list[Failure]:
+        """List the spans that ended in an error, the last to begin first."""
+        from harness.store.failing import failures
+
+        with self._asking() as con:
+            return failures(con, limit)
 
     def search(self, text: str, limit: int = 50) -> Iterator[Hit]:
         """Yield up to *limit* places where *text* was said or stands in a span: newest run first, last in it first.

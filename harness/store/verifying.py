@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from harness.store.viewing import viewing
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
+
+    from harness.store.loading import Recorded
 
 _PARTS = (semconv.HARNESS_MESSAGE_PART, semconv.HARNESS_OUTPUT_PART, semconv.HARNESS_TOOLS_PART)
 _AS_EXACT = 1e-9
@@ -63,8 +65,9 @@ def verify(store: Path, *, most: int | None = None) -> Verified:
         columns = [str(column[0]) for column in result.description]
         summaries = [loading.summary(dict(zip(columns, row, strict=True))) for row in result.fetchall()]
         counts: Counter[str] = Counter()
-        for told in summaries:
-            flaws += _run(con, told, counts)
+        rows_of = {told.run_id: told for told in summaries}
+        for found in loading.recorded(con, rows_of, bodies=False):
+            flaws += _run(rows_of[found.run_id], found, counts)
     return Verified(
         runs=len(summaries),
         of=rows[0] if rows else 0,
@@ -99,19 +102,16 @@ def _listed(con: Connection) -> Iterator[Flaw]:
             yield Flaw(kind="totals", run_id=run_id, text=text)
 
 
-def _run(con: Connection, told: RunSummary, counts: Counter[str]) -> Iterator[Flaw]:
+def _run(told: RunSummary, found: Recorded, counts: Counter[str]) -> Iterator[Flaw]:
     run_id = told.run_id
-    spans = loading.spans(con, run_id)
-    parts, links = loading.contents(con, run_id)
-    counts.update(spans=len(spans), parts=len(parts), links=len(links))
-    if spans:
-        text = difference(told, derive.summary(run_id, spans, loading.findings(con, run_id)))
-        if text:
-            yield Flaw(kind="totals", run_id=run_id, text=text)
-    twice = [span_id for span_id, number in Counter(span.span_id for span in spans).items() if number > 1]
+    counts.update(spans=len(found.spans), parts=len(found.parts), links=len(found.links))
+    text = difference(told, derive.summary(run_id, found.spans, found.findings))
+    if text:
+        yield Flaw(kind="totals", run_id=run_id, text=text)
+    twice = [span_id for span_id, number in Counter(span.span_id for span in found.spans).items() if number > 1]
     for span_id in twice:
         yield Flaw(kind="doubled", run_id=run_id, text=f"span {span_id} is there more than once")
-    for text in dangling(spans, parts, links):
+    for text in dangling(found.spans, found.parts, found.links):
         yield Flaw(kind="dangling", run_id=run_id, text=text)
 
 
@@ -128,7 +128,9 @@ def difference(told: RunSummary, derived: RunSummary) -> str:
     )
 
 
-def dangling(spans: Sequence[Span], parts: Collection[str], links: dict[str, tuple[str | None, str]]) -> Iterator[str]:
+def dangling(
+    spans: Sequence[Span], parts: Collection[str], links: Mapping[str, tuple[str | None, str]]
+) -> Iterator[str]:
     """Say what the spans and links of a run name that is not there, once each."""
     for key in _PARTS:
         named = {value: span.span_id for span in spans if isinstance(value := span.attributes.get(key), str) and value}
