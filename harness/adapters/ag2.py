@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from harness import semconv
+from harness.adapters.ag2_ids import Ids, Known
 from harness.adapters.ag2_setup import describe, name_of
 from harness.adapters.patching import Function, Patches
 from harness.canonical import encode
@@ -25,6 +26,7 @@ from harness.trace import RunState, Scope, current, safely, swap
 
 if TYPE_CHECKING:
     from harness.adapters.ag2_events import Messages
+    from harness.adapters.ag2_network import Channels
     from harness.model import Json
     from harness.recording import Recording
 
@@ -37,34 +39,54 @@ class Ag2:
     """The AG2 1.x adapter: attach it to a recording, detach it again."""
 
     module = "ag2"
-    messages: Messages
 
     def __init__(self, recording: Recording) -> None:
         """Prepare to report to *recording*. Imports nothing of the framework yet."""
         self.recording = recording
         self.trace = recording.trace
         self.patches = Patches()
+        self.known = Known()
+        self._framework = "ag2"
         self._runs: OrderedDict[object, RunState] = OrderedDict()
+        self._channels: Channels | None = None
+        self._messages: OrderedDict[int, tuple[RunState | None, Messages]] = OrderedDict()
 
     def attach(self) -> None:
         """Put the hooks in place. The framework is imported by now."""
         import ag2
         from ag2.context import ConversationContext
 
-        from harness.adapters import ag2_events, ag2_models, ag2_tools
+        from harness.adapters import ag2_code, ag2_models, ag2_network, ag2_tools
 
-        self.messages = ag2_events.Messages()
         self._humans = ag2_tools.Humans(self)
-        self.trace.attributes[semconv.HARNESS_FRAMEWORK] = f"ag2 {ag2.__version__}"
+        self._channels = ag2_network.Channels(self)
+        self._framework = f"ag2 {ag2.__version__}"
         self.patches.wrap(ag2.Agent, "_prepare_turn", self._prepare_turn)
         self.patches.wrap(ag2.Agent, "_drive_scope", self._drive_scope)
         self.patches.wrap(ConversationContext, "send", self._send)
         ag2_models.attach(self)
         ag2_tools.attach(self)
+        ag2_code.attach(self)
+        self._channels.attach()
 
     def detach(self) -> None:
         """Take every hook away."""
         self.patches.undo()
+        if self._channels is not None:
+            self._channels.detach()
+
+    def messages(self) -> Messages:
+        """Give what is known of the messages of the run that is going on."""
+        from harness.adapters.ag2_events import Messages
+
+        scope = current()
+        run = scope.run if scope is not None else None
+        found = self._messages.get(id(run))
+        if found is None or found[0] is not run:
+            found = self._messages[id(run)] = run, Messages(Ids(self.known))
+            if len(self._messages) > _MOST_STREAMS:
+                self._messages.popitem(last=False)
+        return found[1]
 
     # Turns --------------------------------------------------------------------------------------------------------
 
@@ -80,10 +102,11 @@ class Ag2:
     def _drive_scope(self, original: Function) -> Function:
         @contextlib.asynccontextmanager
         async def _drive_scope(agent: Any, event: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            from harness.adapters import ag2_models, ag2_tools
+            from harness.adapters import ag2_code, ag2_models, ag2_tools
 
             ag2_models.prepare(self, agent.config, kwargs.get("client"))
             ag2_tools.prepare(self)
+            ag2_code.prepare(self, agent.tools)
             kwargs["additional_middleware"] = (*kwargs.get("additional_middleware", ()), self._humans)
             async with original(agent, event, **kwargs) as drive:
 
@@ -99,15 +122,21 @@ class Ag2:
 
     @contextlib.contextmanager
     def _turn(self, agent: Any, event: Any, context: Any) -> Iterator[Scope | None]:
-        """Hold the turn of *agent* open, in a conversation of its own."""
-        asker = _asker()
-        with self._in_run_of(context.stream.id), self._talk(agent, asker) as talk:
-            notes = {"stream": context.stream, "partner": asker, "heard": []}
-            self._asked(talk, agent, event, notes)
-            with self.trace.operation(Operation.TURN, name_of(agent)) as turn:
-                if turn is not None:
-                    turn.notes.update(notes)
-                yield turn
+        """Hold the turn of *agent* open: in the conversation of the channel it answers in, else in one of its own."""
+        scope = current()
+        notes = {"stream": context.stream, "partner": _asker(), "heard": [*getattr(event, "parts", ())]}
+        with contextlib.ExitStack() as stack:
+            if scope is not None and scope.operation is Operation.CONVERSATION and "channel" in scope.notes:
+                notes["partner"] = None  # what it says is said in envelopes
+                scope.notes["agents"][name_of(agent)] = safely(describe)(agent)
+            else:
+                stack.enter_context(self._in_run_of(context.stream.id))
+                talk = stack.enter_context(self._talk(agent, notes["partner"]))
+                self._asked(talk, agent, event, notes)
+            turn = stack.enter_context(self.trace.operation(Operation.TURN, name_of(agent)))
+            if turn is not None:
+                turn.notes.update(notes)
+            yield turn
 
     @contextlib.contextmanager
     def _in_run_of(self, stream: object) -> Iterator[None]:
@@ -141,7 +170,12 @@ class Ag2:
         return {
             semconv.HARNESS_CONVERSATION_PATTERN: "single",
             semconv.HARNESS_AGENTS: encode([describe(agent)]),
+            **self.framework(),
         }
+
+    def framework(self) -> dict[str, Json]:
+        """Say which framework it is, for a conversation that begins a run's trace."""
+        return {} if current() is not None else {semconv.HARNESS_FRAMEWORK: self._framework}
 
     @safely
     def _asked(self, talk: Scope | None, agent: Any, event: Any, notes: dict[str, Any]) -> None:
@@ -151,12 +185,11 @@ class Ag2:
             return
         self._remember(notes["stream"].id, talk.run)
         if isinstance(event, ModelRequest):
-            notes["heard"].extend(event.parts)
             self._speak(talk, notes["partner"], name_of(agent), event)
 
     @safely
     def _took_turn(self, turn: Scope | None, reply: Any) -> None:
-        if turn is None:
+        if turn is None or turn.notes["partner"] is None:
             return
         agent = turn.record["attributes"][semconv.GEN_AI_AGENT]
         response = reply.response
@@ -200,18 +233,21 @@ class Ag2:
             self._speak(turn.parent, agent, agent, event)
         elif isinstance(event, events.ModelResponse):
             last = event.response_force or not event.tool_calls.calls
-            self._speak(turn.parent, agent, partner if last else agent, event)
+            if not last or partner is not None:
+                self._speak(turn.parent, agent, partner if last else agent, event)
         elif isinstance(event, events.ModelRequest):
             heard = turn.notes["heard"]
             fresh = [part for part in event.parts if not any(part is known for known in heard)]
             heard.extend(fresh)
             if fresh:
-                self._speak(turn.parent, partner, agent, events.ModelRequest(fresh))
+                self._speak(turn.parent, partner or ASKER, agent, events.ModelRequest(fresh))
 
     def _speak(self, talk: Scope | None, sender: str, recipient: str, event: Any) -> None:
         """Write what *event* says, unless it says nothing."""
-        body = self.messages.of(event)
-        if talk is None or body is None or not body["parts"]:
+        if talk is None:
+            return
+        body = self.messages().of(event)
+        if body is None or not body["parts"]:
             return
         before = swap(talk)
         self.trace.spoken(sender, [recipient], body)

@@ -19,6 +19,7 @@ from ag2.events import (
     FileIdInput,
     Input,
     ModelMessage,
+    ModelMessageChunk,
     ModelReasoning,
     ModelRequest,
     ModelResponse,
@@ -36,6 +37,7 @@ from ag2.events.input_events import BinaryType
 from ag2.events.types import BinaryResult
 from pydantic_core import to_jsonable_python
 
+from harness.adapters.ag2_ids import Ids
 from harness.adapters.classic_messages import arguments
 from harness.call import RecordedError
 from harness.model import Json
@@ -49,9 +51,11 @@ _CACHE_APART = frozenset({"anthropic", "bedrock"})
 
 
 class Messages:
-    """Native events as neutral messages; an event that has not changed gives the same neutral object again."""
+    """Native events of one run as neutral messages; an event that has not changed gives the same object again."""
 
-    def __init__(self) -> None:
+    def __init__(self, ids: Ids) -> None:
+        """*ids* names what is random in them."""
+        self.ids = ids
         self._known: dict[int, tuple[BaseEvent, tuple[object, ...], dict[str, Json]]] = {}
         self._prompts: dict[str, dict[str, Json]] = {}
 
@@ -63,21 +67,27 @@ class Messages:
             return seen[2]
         found = neutral(event)
         if found is not None:
+            found = self.ids.hide(found)
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known = {}
             self._known[id(event)] = (event, state, found)
         return found
 
     def history(self, prompt: Iterable[str], events: Iterable[BaseEvent]) -> list[dict[str, Json]]:
-        """List what a model is told: the system prompt, and what was said so far."""
+        """List what a model is told: the system prompt, and what was said so far; each tool's result on its own."""
         told = "\n".join(prompt)
         system = self._prompts.get(told)
         if system is None:
             if len(self._prompts) >= _MOST_REMEMBERED:
                 self._prompts = {}
-            system = self._prompts[told] = {"role": "system", "parts": [_text(told)]}
+            system = self._prompts[told] = {"role": "system", "parts": [_text(self.ids.hide(told))]}
         found = [system] if told else []
-        return [*found, *(body for body in map(self.of, events) if body is not None)]
+        for event in events:
+            if isinstance(event, ToolResultEvent):
+                continue  # it comes again among the results of its turn
+            told_of = event.results if isinstance(event, ToolResultsEvent) and len(event.results) > 1 else [event]
+            found += [body for body in map(self.of, told_of) if body is not None]
+        return found
 
 
 def _state(event: BaseEvent) -> tuple[object, ...]:
@@ -87,6 +97,8 @@ def _state(event: BaseEvent) -> tuple[object, ...]:
         return event.content, *((call.id, call.name, call.arguments) for call in event.tool_calls.calls)
     if isinstance(event, ToolResultsEvent):
         return tuple(id(result.result) for result in event.results)
+    if isinstance(event, ToolResultEvent):
+        return (id(event.result),)
     return ()
 
 
@@ -96,11 +108,18 @@ def neutral(event: BaseEvent) -> dict[str, Json] | None:
         return {"role": "assistant", "parts": _answer(event)}
     if isinstance(event, ToolResultsEvent):
         return {"role": "tool", "parts": [_outcome(result) for result in event.results]}
+    if isinstance(event, ToolResultEvent):
+        return {"role": "tool", "parts": [_outcome(event)]}
     if isinstance(event, ModelRequest):
-        return {"role": "user", "parts": [_input(part) for part in event.parts]}
+        return said(event.parts, "user")
     if isinstance(event, CompactionSummary):
         return {"role": "user", "parts": [_text(f"[Summary of earlier conversation]\n{event.summary}")]}
     return None
+
+
+def said(parts: Iterable[Input], role: str) -> dict[str, Json]:
+    """Make a message of inputs."""
+    return {"role": role, "parts": [_input(part) for part in parts]}
 
 
 def _text(content: str) -> dict[str, Json]:
@@ -185,9 +204,11 @@ def parameters(options: Mapping[str, Any], schema: Any) -> dict[str, Json]:
 
 
 def reply(response: ModelResponse, published: Sequence[BaseEvent]) -> dict[str, Json]:
-    """Read a model's response and the reasoning its client *published* on the way."""
+    """Read a model's response, and the reasoning and the chunks its client *published* on the way."""
     thoughts = [{"type": "reasoning", "content": e.content} for e in published if isinstance(e, ModelReasoning)]
+    chunks = [len(e.content) for e in published if isinstance(e, ModelMessageChunk)]
     return {
+        **({"chunks": chunks} if chunks else {}),
         "message": {"role": "assistant", "parts": [*thoughts, *_answer(response)]},
         "finish_reason": response.finish_reason,
         "model": response.model,
@@ -214,7 +235,7 @@ def _usage(usage: Usage, provider: str | None) -> dict[str, int]:
 def response(value: Mapping[str, Json], provider: str | None) -> ModelResponse:
     """Rebuild a model's response from a neutral reply."""
     parts = (value.get("message") or {}).get("parts") or ()
-    said = "".join(part.get("content") or "" for part in parts if part.get("type") == "text")
+    words = "".join(part.get("content") or "" for part in parts if part.get("type") == "text")
     calls = [
         ToolCallEvent(id=str(part.get("id") or ""), name=str(part.get("name") or ""), arguments=_written(part))
         for part in parts
@@ -226,7 +247,7 @@ def response(value: Mapping[str, Json], provider: str | None) -> ModelResponse:
         if part.get("type") == "blob"
     ]
     return ModelResponse(
-        message=ModelMessage(said) if said else None,
+        message=ModelMessage(words) if words else None,
         tool_calls=ToolCallsEvent(calls),
         usage=_native_usage(value.get("usage") or {}, provider),
         files=files,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from harness.adapters import ag2_events as native
 from harness.adapters import openai_client
 from harness.adapters.ag2_setup import kinds
 from harness.adapters.seam import failed, make_call, native_error, within
-from harness.call import Call, RecordedError, Reply
+from harness.call import Call, RecordedError, Reply, pieces
 from harness.model import Json, Operation
 from harness.trace import current, safely
 
@@ -25,15 +24,11 @@ if TYPE_CHECKING:
     from harness.adapters.patching import Function
 
 _NO_KEY = "replayed-without-a-key"
-_PIECE = 12
-"""Characters in each chunk of a stream that is played back."""
 
 
 def attach(adapter: Ag2) -> None:
     """Put hooks onto every kind of model config; the clients they make get theirs when they are made."""
     prepare(adapter)
-    if "ag2.config.openai" in sys.modules:
-        openai_client.attach(adapter.patches)
 
 
 @safely
@@ -46,6 +41,7 @@ def prepare(adapter: Ag2, config: object = None, client: object = None) -> None:
         adapter.patches.wrap_all(kind, "create", lambda original: _create(adapter, original))
     if client is not None:
         _watch(adapter, client)
+    openai_client.attach(adapter.patches)
 
 
 @safely
@@ -90,7 +86,7 @@ def _ask(adapter: Ag2, original: Function) -> Function:
                     response = await original(client, messages, context, **kwargs)
                 except BaseException as error:  # noqa: BLE001 - it is raised again, in the program
                     return failed(error)
-            return Reply(value=_read(response), native=response, attributes={**_first_chunk(), **wire.attributes})
+            return Reply(value=_read(adapter, response), native=response, attributes={**_first(), **wire.attributes})
 
         reply = await adapter.recording.a_ask(call, real)
         if isinstance(reply.error, RecordedError):
@@ -99,13 +95,14 @@ def _ask(adapter: Ag2, original: Function) -> Function:
             raise reply.error
         if reply.native is not None or reply.value is None:
             return reply.native
-        return await _play(call, reply.value, context)
+        return await _play(call, adapter.messages().ids.show(reply.value), context)
 
     return __call__
 
 
 def _asked(adapter: Ag2, client: Any, messages: Any, context: Any, kwargs: Mapping[str, Any]) -> Call:
     schema = kwargs.get("response_schema")
+    adapter.known.prompt("\n".join(context.prompt))
     prompt = [*context.prompt, *([schema.system_prompt] if schema and schema.system_prompt else [])]
     options = getattr(client, "_create_options", None) or {}
     parameters = native.parameters(options, schema)
@@ -113,7 +110,7 @@ def _asked(adapter: Ag2, client: Any, messages: Any, context: Any, kwargs: Mappi
         parameters["stream"] = True
     request: dict[str, Json] = {
         "model": options.get("model") or getattr(client, "_model", None) or _model(context),
-        "messages": adapter.messages.history(prompt, messages),
+        "messages": adapter.messages().history(prompt, messages),
         "tools": native.definitions(kwargs["tools"]),
         "parameters": parameters,
     }
@@ -135,12 +132,13 @@ def _provider(client: object) -> str | None:
 
 
 @safely
-def _read(response: ModelResponse) -> dict[str, Json]:
+def _read(adapter: Ag2, response: ModelResponse) -> Json:
     scope = current()
-    return native.reply(response, scope.notes.get("published", ()) if scope else ())
+    found = native.reply(response, scope.notes.get("published", ()) if scope else ())
+    return adapter.messages().ids.hide(found)
 
 
-def _first_chunk() -> dict[str, Json]:
+def _first() -> dict[str, Json]:
     scope = current()
     elapsed = scope.notes.get("first_chunk_ns") if scope else None
     return {} if elapsed is None else {semconv.GEN_AI_TIME_TO_FIRST_CHUNK: elapsed / 1e9}
@@ -153,8 +151,8 @@ async def _play(call: Call, value: Mapping[str, Json], context: Any) -> ModelRes
         await context.send(ModelReasoning(thought))
     said = response.content
     if said:
-        if call.request["parameters"].get("stream"):
-            for start in range(0, len(said), _PIECE):
-                await context.send(ModelMessageChunk(said[start : start + _PIECE]))
+        chunks = value.get("chunks") or ()
+        for piece in pieces(said, chunks) if chunks else ():
+            await context.send(ModelMessageChunk(piece))
         await context.send(ModelMessage(said))
     return response

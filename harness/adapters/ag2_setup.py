@@ -31,7 +31,7 @@ def describe(agent: Any) -> dict[str, Json]:
         "models": _models(getattr(agent, "config", None)) or None,
         "tools": sorted(str(tool.name) for tool in tools) or None,
         "agents": sorted(name_of(tool.agent) for tool in tools if hasattr(tool, "agent")) or None,
-        "code_execution": next((where for where in map(_environment, tools) if where), None),
+        "code_execution": next((where for where in map(_where, tools) if where), None),
         "human_input": True if getattr(agent, "_hitl_hook", None) else None,
         "approval": sorted(str(tool.name) for tool in tools if _approved(tool)) or None,
         "subtasks": {"max_concurrency": tasks.max_concurrency} if tasks else None,
@@ -66,13 +66,18 @@ def _models(config: Any) -> list[str]:
         return []
 
 
-def _environment(tool: Any) -> str | None:
-    """Name where a tool runs the code or the commands a model writes."""
-    inside = getattr(tool, "_env", None) or getattr(tool, "_environment", None)
-    if inside is None:
-        return None
+def _where(tool: Any) -> str | None:
+    """Name where a tool runs the code or the commands that a model writes."""
+    inside = getattr(tool, "_env", None) or getattr(tool, "_adapter", None)
+    return None if inside is None else executor(inside)
+
+
+def executor(inside: Any) -> str:
+    """Name where code runs: the environment, or what its adapter was made of."""
     factory = getattr(inside, "_factory", inside)
-    return type(getattr(factory, "sandbox", factory)).__name__
+    if type(factory).__name__ == "SingletonFactory":
+        factory = factory.sandbox
+    return type(factory).__name__
 
 
 def _approved(tool: Any) -> bool:

@@ -14,8 +14,7 @@ from ag2.tools.tool import Tool
 
 from harness.adapters import ag2_events as native
 from harness.adapters.ag2_setup import kinds
-from harness.adapters.classic_tools import ToolNotRunError
-from harness.adapters.seam import Value, a_through, failed, make_call, native_error
+from harness.adapters.seam import ToolNotRunError, Value, a_through, failed, make_call, native_error
 from harness.call import Call, RecordedError, Reply
 from harness.model import Json, Operation
 from harness.trace import safely
@@ -23,6 +22,9 @@ from harness.trace import safely
 if TYPE_CHECKING:
     from harness.adapters.ag2 import Ag2
     from harness.adapters.patching import Function
+
+_ACTING = ("ag2.network.", "ag2.agent", "ag2.tools.subagents.")
+"""Modules of the framework's own tools that post, delegate or keep something: a text cannot stand in for that."""
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ def _execute_call(adapter: Ag2, original: Function) -> Function:
 @safely
 def _not_run(adapter: Ag2, call: ToolCallEvent, outcome: Any) -> None:
     """Report a call that no function was run for: nobody knows the tool, or middleware answered, or a client shall."""
-    asked = _asked(call)
+    asked = _asked(adapter, call)
     if isinstance(outcome, ClientToolCallEvent):
         adapter.trace.observed(asked, Reply())
         return
@@ -75,8 +77,9 @@ def _not_run(adapter: Ag2, call: ToolCallEvent, outcome: Any) -> None:
     adapter.trace.observed(asked, Reply(error=ToolNotRunError(said)))
 
 
-def _asked(call: ToolCallEvent) -> Call:
-    return make_call(Operation.TOOL, None, {"name": call.name, "arguments": _arguments(call), "call_id": call.id})
+def _asked(adapter: Ag2, call: ToolCallEvent) -> Call:
+    arguments = adapter.messages().ids.hide(_arguments(call))
+    return make_call(Operation.TOOL, None, {"name": call.name, "arguments": arguments, "call_id": call.id})
 
 
 def _arguments(call: ToolCallEvent) -> Json:
@@ -91,7 +94,7 @@ def _call_tool(adapter: Ag2, original: Function) -> Function:
         wanted = _wanted.get()
         if wanted is not None:
             wanted.run = True
-        call = safely(_asked)(event)
+        call = safely(_asked)(adapter, event)
         if call is None:
             return await original(tool, event, context)
 
@@ -102,14 +105,29 @@ def _call_tool(adapter: Ag2, original: Function) -> Function:
                 return failed(error)
             if isinstance(outcome, ToolErrorEvent):
                 return Reply(error=outcome.error, native=outcome)
-            return Reply(value=safely(_read)(outcome), native=outcome)
+            return Reply(value=_read(adapter, tool, outcome), native=outcome)
 
-        return _outcome(event, await adapter.recording.a_ask(call, real))
+        return _outcome(adapter, event, await adapter.recording.a_ask(call, real))
 
     return __call__
 
 
-def _outcome(event: ToolCallEvent, reply: Reply) -> Any:
+@safely
+def _read(adapter: Ag2, tool: Any, outcome: ToolResultEvent) -> Value:
+    result, acts = native.result(outcome.result), native.acts(outcome.result)
+    if _module(tool).startswith(_ACTING):
+        acts = True
+        adapter.known.result(result)
+    return {"result": adapter.messages().ids.hide(result), "acts": acts}
+
+
+def _module(tool: Any) -> str:
+    """Name the module of the function behind *tool*."""
+    model = getattr(tool, "model", None)
+    return str(getattr(getattr(model, "call", None), "__module__", None) or "")
+
+
+def _outcome(adapter: Ag2, event: ToolCallEvent, reply: Reply) -> Any:
     """Give the event that stands for what the tool gave; one that failed is an event too."""
     if reply.native is not None:
         return reply.native
@@ -120,11 +138,8 @@ def _outcome(event: ToolCallEvent, reply: Reply) -> Any:
         raise error
     if reply.error is not None:
         raise reply.error
-    return ToolResultEvent.from_call(event, native.tool_result((reply.value or {}).get("result")))
-
-
-def _read(outcome: ToolResultEvent) -> Value:
-    return {"result": native.result(outcome.result), "acts": native.acts(outcome.result)}
+    value = adapter.messages().ids.show((reply.value or {}).get("result"))
+    return ToolResultEvent.from_call(event, native.tool_result(value))
 
 
 class Humans:

@@ -1,0 +1,100 @@
+"""Give AG2 1.x's random ids names that are the same in every run.
+
+A hub puts an agent's random id into its prompt, and the framework's own tools give ids of channels, envelopes and
+tasks to the model. Recorded as they are, no request would ever come again. Inside the harness they are
+``[agent NAME]``, and ``[id N]`` in the order in which a run first mentions them; a model that is played back means the
+ids of today.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from harness.model import Json
+
+_ID = re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_LABEL = re.compile(r"\[(?:agent [^\]\n]{1,100}|id \d{1,9})\]")
+_INTRODUCTION = re.compile(r"^You are (.{1,80}) \(agent_id: ([0-9a-f]{32})\)\.$", re.MULTILINE)
+_MOST_KNOWN = 100_000
+
+
+class Known:
+    """The ids that the framework has made so far, whatever run they come up in; those of agents with their names."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str | None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._names)
+
+    def agent(self, agent_id: str, name: str) -> None:
+        """Learn the id of an agent on a hub."""
+        self._learn(agent_id, name)
+
+    def prompt(self, text: str) -> None:
+        """Learn the id that a hub's plugin tells its agent."""
+        for found in _INTRODUCTION.finditer(text):
+            self._learn(found[2], found[1])
+
+    def result(self, value: Json) -> None:
+        """Learn the ids in what a tool of the framework's own gave."""
+        if isinstance(value, str):
+            for found in _ID.finditer(value):
+                self._learn(found[0], None)
+        elif isinstance(value, Mapping):
+            for item in value.values():
+                self.result(item)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                self.result(item)
+
+    def name(self, found: str) -> str | None:
+        """Give the name of the agent that *found* is the id of, if it is one."""
+        return self._names[found]
+
+    def __contains__(self, found: object) -> bool:
+        return found in self._names
+
+    def _learn(self, found: str, name: str | None) -> None:
+        if len(self._names) >= _MOST_KNOWN:
+            self._names.clear()
+        self._names[found] = name or self._names.get(found)
+
+
+class Ids:
+    """The names of ids in one run."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._labels: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
+
+    def hide(self, value: Json) -> Json:
+        """Copy *value* with names for the ids that are known; *value* itself where there are none."""
+        return self._map(value, _ID, self._label) if self._known else value
+
+    def show(self, value: Json) -> Json:
+        """Copy *value* with the ids of today for their names."""
+        return self._map(value, _LABEL, lambda label: self._ids.get(label, label)) if self._ids else value
+
+    def _label(self, found: str) -> str:
+        if found not in self._known:
+            return found
+        label = self._labels.get(found)
+        if label is None:
+            name = self._known.name(found)
+            numbered = sum(other.startswith("[id ") for other in self._ids)
+            label = f"[agent {name}]" if name else f"[id {numbered + 1}]"
+            self._labels[found] = label
+            self._ids[label] = found
+        return label
+
+    def _map(self, value: Json, pattern: re.Pattern[str], change: object) -> Json:
+        if isinstance(value, str):
+            return pattern.sub(lambda found: change(found[0]), value)  # type: ignore[operator]
+        if isinstance(value, Mapping):
+            return {name: self._map(item, pattern, change) for name, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._map(item, pattern, change) for item in value]
+        return value
