@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,20 +14,18 @@ from harness.cli.amounts import age
 from harness.cli.common import emit_json, existing_store, json_option, say, store_option
 from harness.text import one_line
 
+if TYPE_CHECKING:
+    from harness.store import Store
+
 _WIDEST = 40
-_GROUPS = {
-    "agent": ("agent", "TRUE"),
-    "model": ("model", "operation = 'chat'"),
-    "tool": ("calls.name", "operation = 'tool'"),
-    "run": ("runs.name", "TRUE"),
-}
+_BY = ("agent", "model", "tool", "run")
 _HEADINGS = ("CALLS", "RUNS", "ERRORS", "TOKENS IN", "OUT", "COST", "P50", "P95")
 
 
 @click.command()
 @click.option(
     "--by",
-    type=click.Choice(list(_GROUPS)),
+    type=click.Choice(_BY),
     default="agent",
     show_default=True,
     help="One line an agent, a model, a tool, or a name of runs.",
@@ -38,12 +37,12 @@ def command(store: Path | None, by: str, since: int | None, *, as_json: bool) ->
     """Sum up calls over all runs: how many, how many failed, tokens, cost, and how long they took.
 
     Calls are those of models and tools, code, humans and speaker selections. What nobody knows is –, never 0. The most
-    expensive come first.
+    expensive come first. Durations are within 2 %.
     """
     opened = existing_store(store)
     opened.ingest()
-    answer = opened.sql(question(by, None if since is None else time.time_ns() - since))
-    groups = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    since_ns = None if since is None else time.time_ns() - since
+    groups = by_run(opened, since_ns) if by == "run" else by_key(opened, by, since_ns)
     if as_json:
         emit_json(groups)
         return
@@ -61,33 +60,38 @@ def command(store: Path | None, by: str, since: int | None, *, as_json: bool) ->
         say(f"The cost of {figures.count(unpriced)} of {figures.count(asked)} model calls is unknown.")
 
 
-def question(by: str, since_ns: int | None) -> str:
-    """Write the question over the public views, answered in one pass.
+def by_key(store: Store, by: str, since_ns: int | None) -> list[dict[str, Any]]:
+    """Give what is summed up by agent, model or tool, as a program reads it."""
+    return [{by: found.pop("name"), **found} for found in (asdict(one) for one in store.usage(by, since_ns=since_ns))]
+
+
+def by_run(store: Store, since_ns: int | None) -> list[dict[str, Any]]:
+    """Give the same by the name of runs, read from all calls themselves: durations are exact here.
 
     Answers from a framework's own cache used nothing: they count as 0 only where no model was asked.
     """
-    key, which = _GROUPS[by]
-    bound = "" if since_ns is None else f" AND calls.start_ns >= {int(since_ns)}"
+    bound = "" if since_ns is None else f" WHERE calls.start_ns >= {int(since_ns)}"
     made = "operation = 'chat' AND NOT cached"
 
     def total(column: str, kind: str) -> str:
         known = f"sum({column}) FILTER (WHERE {made})"
         return f"CAST(CASE WHEN bool_or({made}) THEN {known} ELSE sum({column}) END AS {kind}) AS {column}"
 
-    return f"""
-        SELECT "group" AS "{by}", count(*) AS calls, count(*) FILTER (WHERE {made}) AS model_calls,
+    answer = store.sql(f"""
+        SELECT "group" AS run, count(*) AS calls, count(*) FILTER (WHERE {made}) AS model_calls,
             count(DISTINCT run_id) AS runs, count(*) FILTER (WHERE status = 'error') AS errors,
-            {total("input_tokens", "BIGINT")}, {total("output_tokens", "BIGINT")}, {total("cost_usd", "DOUBLE")},
             count(*) FILTER (WHERE {made} AND cost_usd IS NULL) AS unpriced,
+            {total("input_tokens", "BIGINT")}, {total("output_tokens", "BIGINT")}, {total("cost_usd", "DOUBLE")},
             CAST(quantile_cont(took_ns, 0.5) AS BIGINT) AS p50_ns,
             CAST(quantile_cont(took_ns, 0.95) AS BIGINT) AS p95_ns
         FROM (
-            SELECT {key} AS "group", calls.run_id, operation, calls.status, calls.input_tokens, calls.output_tokens,
-                calls.cost_usd, greatest(calls.end_ns - calls.start_ns, 0) AS took_ns,
+            SELECT runs.name AS "group", calls.run_id, operation, calls.status, calls.input_tokens,
+                calls.output_tokens, calls.cost_usd, greatest(calls.end_ns - calls.start_ns, 0) AS took_ns,
                 coalesce(calls.input_tokens = 0 AND calls.output_tokens = 0 AND calls.cost_usd = 0, false) AS cached
-            FROM calls{" JOIN runs USING (run_id)" if by == "run" else ""} WHERE {which}{bound}
+            FROM calls JOIN runs USING (run_id){bound}
         )
-        GROUP BY "group" ORDER BY cost_usd DESC NULLS LAST, calls DESC, "group" NULLS LAST"""  # noqa: S608 - fixed words
+        GROUP BY "group" ORDER BY cost_usd DESC NULLS LAST, calls DESC, "group" NULLS LAST""")  # noqa: S608 - fixed words
+    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
 
 def _row(by: str, group: dict[str, Any]) -> tuple[str, ...]:
