@@ -61,7 +61,7 @@ def asked(call: Call) -> dict[str, Json]:
 
 
 def answered(call: Call, reply: Reply, price_overrides: Mapping[str, tuple[float, float]] | None) -> dict[str, Json]:
-    """Give the attributes known when the reply is there."""
+    """Give the attributes known when the reply is there. A cost that the adapter knows counts, else the table's."""
     value = reply.value or {}
     found: dict[str, Json] = dict(reply.attributes)
     found[semconv.HARNESS_REPLAYED] = reply.replayed or None
@@ -69,7 +69,9 @@ def answered(call: Call, reply: Reply, price_overrides: Mapping[str, tuple[float
     if reply.value is None:
         return _known({**found, **_refused(reply.error)})
     if call.operation is Operation.CHAT:
-        found.update(_usage(call, value, price_overrides, cache_hit=reply.cache_hit))
+        found.update(_usage(value))
+        if semconv.GEN_AI_COST not in found:
+            found[semconv.GEN_AI_COST] = 0.0 if reply.cache_hit else _cost(call, value, price_overrides)
     elif call.operation is Operation.TOOL:
         found[semconv.GEN_AI_TOOL_RESULT] = encode(value.get("result"))
         found[semconv.HARNESS_TOOL_ACTS] = value.get("acts") or None
@@ -92,32 +94,32 @@ def _refused(error: BaseException | None) -> dict[str, Json]:
     }
 
 
-def _usage(
-    call: Call,
-    value: Mapping[str, Json],
-    price_overrides: Mapping[str, tuple[float, float]] | None,
-    *,
-    cache_hit: bool,
-) -> dict[str, Json]:
+def _usage(value: Mapping[str, Json]) -> dict[str, Json]:
     usage = value.get("usage") or {}
-    given, taken, cached = usage.get("input_tokens"), usage.get("output_tokens"), usage.get("cached_tokens")
-    cost: float | None = None
-    if cache_hit:
-        cost = 0.0
-    elif given is not None and taken is not None:
-        model = value.get("model") or call.request.get("model")
-        cost = prices.cost_usd(model, given, taken, cached_tokens=cached or 0, overrides=price_overrides)
     return {
         semconv.GEN_AI_RESPONSE_MODEL: value.get("model"),
         semconv.GEN_AI_RESPONSE_ID: value.get("id"),
         semconv.GEN_AI_FINISH_REASONS: _finish_reasons(value),
         semconv.HARNESS_OUTPUT_CHUNKS: value.get("chunks") or None,
-        semconv.GEN_AI_INPUT_TOKENS: given,
-        semconv.GEN_AI_OUTPUT_TOKENS: taken,
-        semconv.GEN_AI_CACHE_READ_TOKENS: cached,
+        semconv.GEN_AI_INPUT_TOKENS: usage.get("input_tokens"),
+        semconv.GEN_AI_OUTPUT_TOKENS: usage.get("output_tokens"),
+        semconv.GEN_AI_CACHE_READ_TOKENS: usage.get("cached_tokens"),
         semconv.GEN_AI_REASONING_TOKENS: usage.get("reasoning_tokens"),
-        semconv.GEN_AI_COST: cost,
     }
+
+
+def _cost(
+    call: Call, value: Mapping[str, Json], price_overrides: Mapping[str, tuple[float, float]] | None
+) -> float | None:
+    usage = value.get("usage") or {}
+    given, taken, cached = usage.get("input_tokens"), usage.get("output_tokens"), usage.get("cached_tokens")
+    if given is None or taken is None:
+        return None
+    model = value.get("model") or call.request.get("model")
+    cost = prices.cost_usd(model, given, taken, cached_tokens=cached or 0, overrides=price_overrides)
+    if cost is None and model and given + taken:
+        prices.warn_unknown(model)
+    return cost
 
 
 def _finish_reasons(value: Mapping[str, Json]) -> list[str] | None:

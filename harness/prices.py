@@ -9,10 +9,13 @@ and this one price a model alike the costs are equal; AutoGen charges cached tok
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+log = logging.getLogger("harness")
 
 TABLE_DATE: Final = "2025-12-01"
 """The day on which the table was right."""
@@ -110,6 +113,16 @@ def price(model: str) -> Price | None:
     """Find the price of *model*: under its own name, else without maker's prefix, Azure's spelling and date."""
     name = _MAKERS.sub("", model.lower()).replace("gpt-35-", "gpt-3.5-")
     return TABLE.get(name) or TABLE.get(_DATE.sub("", name))
+
+
+_told: set[str] = set()
+
+
+def warn_unknown(model: str) -> None:
+    """Log, once for each *model*, that what it costs is not known here."""
+    if model not in _told:
+        _told.add(model)
+        log.warning("no price is known of %r: its cost is unknown. Set one in [tool.harness.prices].", model)
 
 
 def cost_usd(

@@ -51,7 +51,7 @@ class Reply:
 
     A *status* of 400 or more is an error with *text* as its message. The reply waits *delay_s* seconds
     and, where *hold* is given, until that event is set or the server closes. *headers* are sent too.
-    *usage* replaces the counted one; *model* the name that is echoed.
+    *usage* replaces the counted one; *model* the name that is echoed. *others* are texts of further choices.
     """
 
     text: str | None = None
@@ -62,6 +62,7 @@ class Reply:
     hold: threading.Event | None = None
     usage: tuple[int, int] | None = None
     model: str | None = None
+    others: Sequence[str] = ()
 
 
 Answer = str | Reply
@@ -242,7 +243,16 @@ def completion(number: int, request: Request, reply: Reply) -> dict[str, Any]:
                 "message": message,
                 "logprobs": None,
                 "finish_reason": "tool_calls" if reply.tool_calls else "stop",
-            }
+            },
+            *(
+                {
+                    "index": index,
+                    "message": {"role": "assistant", "content": text, "refusal": None},
+                    "logprobs": None,
+                    "finish_reason": "stop",
+                }
+                for index, text in enumerate(reply.others, start=1)
+            ),
         ],
         "usage": {"prompt_tokens": given, "completion_tokens": taken, "total_tokens": given + taken},
     }

@@ -62,6 +62,8 @@ class Classic:
         for name, make in (("initiate_chats", self._initiate_chats), ("a_initiate_chats", self._a_initiate_chats)):
             for module in (chat, conversable_agent, autogen, autogen.agentchat):
                 wrap(module, name, make)
+        wrap(ConversableAgent, "sequential_run", self._sequential_run)
+        wrap(ConversableAgent, "a_sequential_run", self._a_sequential_run)
         self.patches.watch(ConversableAgent, "_is_termination_msg", self._watch_predicate)
         calls.attach(self, ConversableAgent, GroupChat, OpenAIWrapper)
 
@@ -196,6 +198,26 @@ class Classic:
                 ending = scope.notes.get("inner_ending") if scope else None
                 if scope is not None and ending is not None:
                     self._set_ending(scope, ending)
+
+    def _sequential_run(self, original: Function) -> Function:
+        def sequential_run(agent: Any, *args: Any, **kwargs: Any) -> Any:  # its chats go on when it has returned
+            with self._one_run():
+                return original(agent, *args, **kwargs)
+
+        return sequential_run
+
+    def _one_run(self) -> contextlib.AbstractContextManager[None]:
+        """Keep all that starts inside in one run, also what goes on later and elsewhere."""
+        if current() is not None:
+            return contextlib.nullcontext()
+        return self.trace.within(self.trace.given_run() or self.trace.new_run())
+
+    def _a_sequential_run(self, original: Function) -> Function:
+        async def a_sequential_run(agent: Any, *args: Any, **kwargs: Any) -> Any:
+            with self._one_run():
+                return await original(agent, *args, **kwargs)
+
+        return a_sequential_run
 
     # Turns --------------------------------------------------------------------------------------------------------
 

@@ -128,8 +128,20 @@ def _parameter(value: object) -> Json:
 
 
 def reply(response: Any) -> dict[str, Json]:
-    """Translate a model client's response: the first choice, its finish reason, and the tokens it reports."""
-    choice = next(iter(response.choices), None)
+    """Translate a model client's response: its choices, their finish reasons, and the tokens it reports."""
+    choices = list(response.choices)
+    found: dict[str, Json] = {
+        **_choice(choices[0] if choices else None),
+        "model": getattr(response, "model", None),
+        "id": getattr(response, "id", None),
+        "usage": _usage(getattr(response, "usage", None)),
+    }
+    if choices[1:]:
+        found["choices"] = [_choice(choice) for choice in choices[1:]]
+    return found
+
+
+def _choice(choice: Any) -> dict[str, Json]:
     message = getattr(choice, "message", None)
     native = {
         "role": "assistant",
@@ -140,15 +152,7 @@ def reply(response: Any) -> dict[str, Json]:
             for call in _each(getattr(message, "tool_calls", None))
         ],
     }
-    usage = getattr(response, "usage", None)
-    found: dict[str, Json] = {
-        "message": neutral(native),
-        "finish_reason": getattr(choice, "finish_reason", None),
-        "model": getattr(response, "model", None),
-        "id": getattr(response, "id", None),
-        "usage": _usage(usage),
-    }
-    return found
+    return {"message": neutral(native), "finish_reason": getattr(choice, "finish_reason", None)}
 
 
 def _each(items: object) -> Iterable[Any]:
@@ -175,7 +179,29 @@ def _usage(usage: object) -> dict[str, int]:
 
 def completion(value: Mapping[str, Json]) -> dict[str, Json]:
     """Rebuild an OpenAI chat completion, as JSON, from a neutral reply."""
-    body = value.get("message") or {}
+    usage = value.get("usage") or {}
+    given, taken = usage.get("input_tokens"), usage.get("output_tokens")
+    choices = enumerate((value, *(value.get("choices") or ())))
+    found: dict[str, Json] = {
+        "id": value.get("id") or "replayed",
+        "object": "chat.completion",
+        "created": 0,
+        "model": value.get("model") or "",
+        "choices": [_native_choice(index, choice) for index, choice in choices],
+    }
+    if given is not None and taken is not None:
+        found["usage"] = {
+            "prompt_tokens": given,
+            "completion_tokens": taken,
+            "total_tokens": given + taken,
+            "prompt_tokens_details": {"cached_tokens": usage.get("cached_tokens") or 0},
+            "completion_tokens_details": {"reasoning_tokens": usage.get("reasoning_tokens") or 0},
+        }
+    return found
+
+
+def _native_choice(index: int, choice: Mapping[str, Json]) -> dict[str, Json]:
+    body = choice.get("message") or {}
     texts = [part.get("content") or "" for part in body.get("parts", ()) if part.get("type") == "text"]
     message: dict[str, Json] = {"role": "assistant", "content": "".join(texts) if texts else None}
     calls = [part for part in body.get("parts", ()) if part.get("type") == "tool_call"]
@@ -187,26 +213,12 @@ def completion(value: Mapping[str, Json]) -> dict[str, Json]:
     legacy = [part for part in calls if not part.get("id")]
     if legacy:
         message["function_call"] = _native_function(legacy[0])
-    usage = value.get("usage") or {}
-    given, taken = usage.get("input_tokens"), usage.get("output_tokens")
-    found: dict[str, Json] = {
-        "id": value.get("id") or "replayed",
-        "object": "chat.completion",
-        "created": 0,
-        "model": value.get("model") or "",
-        "choices": [
-            {"index": 0, "message": message, "finish_reason": value.get("finish_reason") or "stop", "logprobs": None}
-        ],
+    return {
+        "index": index,
+        "message": message,
+        "finish_reason": choice.get("finish_reason") or "stop",
+        "logprobs": None,
     }
-    if given is not None and taken is not None:
-        found["usage"] = {
-            "prompt_tokens": given,
-            "completion_tokens": taken,
-            "total_tokens": given + taken,
-            "prompt_tokens_details": {"cached_tokens": usage.get("cached_tokens") or 0},
-            "completion_tokens_details": {"reasoning_tokens": usage.get("reasoning_tokens") or 0},
-        }
-    return found
 
 
 def _native_function(part: Mapping[str, Json]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from harness.adapters import classic_messages as native
 from harness.adapters import openai_client
 from harness.adapters.classic_seam import Asking, Watcher
 from harness.adapters.seam import Value, make_call, through, within
-from harness.call import Reply
+from harness.call import Reply, pieces
 from harness.model import Operation
 from harness.trace import safely
 
@@ -73,27 +73,28 @@ def _ask_model(adapter: Watcher, original: Function) -> Function:
                 adapter,
                 lambda: make_call(Operation.CHAT, asking.agent, native.request(params, adapter.messages)),
                 lambda: original(client, params, *args, **kwargs),
-                native.reply,
-                completion,
+                lambda response: {**native.reply(response), **({"chunks": wire.lengths} if wire.lengths else {})},
+                lambda value: _streamed(params, value),
                 lambda response: {**wire.attributes, **_priced(client, asking.price, response)},
             )
 
     return create
 
 
-def _priced(client: Any, price: object, response: Any) -> dict[str, Json]:
+def _priced(client: Any, price: Any, response: Any) -> dict[str, Json]:
     """Say what the framework itself is going to make of *response* in US dollars, where it knows a price.
 
-    *price* is the one of the program's ``config_list``. Nothing of the program is called, and nothing that warns.
+    *price* is that of the program's ``config_list``: then it is the call's cost. Nothing of the program is called, and
+    nothing that warns.
     """
     cost = getattr(response, "cost", None)  # clients of other providers have worked it out by now
     usage = getattr(response, "usage", None)
     given, taken = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None) or 0
-    if given is not None and isinstance(price, (list, tuple)) and len(price) == _RATES:
-        cost = (given * price[0] + taken * price[1]) / 1000
-    elif given is not None and isinstance(price, (int, float)):
-        cost = (given + taken) * price / 1000
-    elif given is not None and not isinstance(cost, (int, float)) and type(client).__name__ == "OpenAIClient":
+    if given is not None and price is not None:
+        rates = (price, price) if isinstance(price, (int, float)) else tuple(price)
+        stated = (given * rates[0] + taken * rates[1]) / 1000
+        return {semconv.HARNESS_COST_FRAMEWORK: stated, semconv.GEN_AI_COST: stated}
+    if given is not None and not isinstance(cost, (int, float)) and type(client).__name__ == "OpenAIClient":
         from autogen.oai.openai_utils import OAI_PRICE1K
 
         listed = OAI_PRICE1K.get(getattr(response, "model", None))
@@ -104,14 +105,35 @@ def _priced(client: Any, price: object, response: Any) -> dict[str, Json]:
     return {semconv.HARNESS_COST_FRAMEWORK: float(cost)} if isinstance(cost, (int, float)) else {}
 
 
-_RATES = 2  # of the prompt and of the completion
-
-
 def completion(value: Value) -> Any:
     """Rebuild the OpenAI client's response object from a neutral reply."""
     from openai.types.chat import ChatCompletion
 
     return ChatCompletion.model_validate(native.completion(value))
+
+
+def _streamed(params: Mapping[str, Any], value: Value) -> Any:
+    """Rebuild the response, after the chunks of its text came out as they did when it was recorded."""
+    response = completion(value)
+    if value.get("chunks") and params.get("stream"):
+        safely(_say_again)(pieces(response.choices[0].message.content or "", value["chunks"]))
+    return response
+
+
+def _say_again(texts: Sequence[str]) -> None:
+    from autogen.io.base import IOStream
+
+    stream = IOStream.get_default()
+    try:
+        from autogen.events.client_events import StreamEvent
+    except ImportError:  # before there were events, it printed in green
+        stream.print("\033[32m", end="")
+        for text in texts:
+            stream.print(text, end="", flush=True)
+        stream.print("\033[0m\n")
+        return
+    for text in texts:
+        stream.send(StreamEvent(content=text))
 
 
 # Shaped like a key: AutoGen warns, on stdout, about one that is not.

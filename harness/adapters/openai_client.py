@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness import semconv
+from harness.trace import safely
 
 if TYPE_CHECKING:
     from harness.adapters.patching import Function, Patches
@@ -22,16 +23,24 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Wire:
-    """What was seen of one model call on its way through the client."""
+    """What was seen of one model call on its way through the client.
+
+    *lengths* are how many characters of the first choice's text each chunk brought, of those that brought any.
+    """
 
     requests: int = 0
     first_chunk_ns: int | None = None
+    lengths: list[int] = field(default_factory=list)
     _began_ns: int = field(default_factory=time.perf_counter_ns)
 
-    def chunk(self) -> None:
-        """Note that a chunk came."""
+    def chunk(self, chunk: Any) -> None:
+        """Note that *chunk* came."""
         if self.first_chunk_ns is None:
             self.first_chunk_ns = time.perf_counter_ns() - self._began_ns
+        choice = next(iter(getattr(chunk, "choices", None) or ()), None)
+        text = getattr(getattr(choice, "delta", None), "content", None)
+        if isinstance(text, str) and text and getattr(choice, "index", 0) == 0:
+            self.lengths.append(len(text))
 
     @property
     def attributes(self) -> dict[str, Json]:
@@ -97,8 +106,9 @@ def _iterate(original: Function) -> Function:
 
 
 def _noting(wire: Wire, chunks: Iterator[Any]) -> Iterator[Any]:
+    note = safely(wire.chunk)
     for chunk in chunks:
-        wire.chunk()
+        note(chunk)
         yield chunk
 
 
@@ -112,6 +122,7 @@ def _a_iterate(original: Function) -> Function:
 
 
 async def _a_noting(wire: Wire, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    note = safely(wire.chunk)
     async for chunk in chunks:
-        wire.chunk()
+        note(chunk)
         yield chunk
