@@ -80,6 +80,8 @@ class Withholding:
         """Stand in for *value*."""
         if self.capture is Capture.OFF:
             return WITHHELD
+        if value == "":
+            return ""
         text = value if isinstance(value, str) else canonical(value)
         hashed = hashlib.blake2b(text.encode(errors="replace"), digest_size=8, key=self._key).hexdigest()
         return f"[withheld:{len(text)}:{hashed}]"
@@ -114,12 +116,7 @@ class Withholding:
 
     def attributes(self, attributes: Mapping[str, Json]) -> dict[str, Json]:
         """Copy the *attributes* of a span without contents."""
-        kept = {}
-        for name, value in attributes.items():
-            found = self._attribute(name, value, attributes)
-            if found is not None:
-                kept[name] = found
-        return kept
+        return {name: self._attribute(name, value, attributes) for name, value in attributes.items()}
 
     def _attribute(self, name: str, value: Json, beside: Mapping[str, Json]) -> Json:
         telling = name == semconv.HARNESS_ENDING_DETAIL and beside.get(semconv.HARNESS_ENDING) in _TELLING_ENDINGS
@@ -129,8 +126,6 @@ class Withholding:
             return self._json(value, self._agents)
         if name == semconv.HARNESS_CODE_BLOCKS:
             return self._json(value, self._blocks)
-        if self.capture is Capture.OFF:
-            return None
         many = isinstance(value, (list, tuple))
         return encode(self.mark(value)) if name in _JSON else [*map(self.mark, value)] if many else self.mark(value)
 

@@ -140,6 +140,7 @@ class Judge:
         chosen = choose(installed() if checks is None else checks, select, disabled)
         self._crash = CheckCrashed(self._settings)
         self._replay = False
+        self._silent = False
         self._watching: dict[type[Check], Check] = {}
         self._broken: list[Finding] = []
         for each in chosen:
@@ -151,6 +152,7 @@ class Judge:
     def see(self, event: Event) -> list[Finding]:
         """Show *event* to every check and collect what they find."""
         self._replay = self._replay or event.span.attributes.get(semconv.HARNESS_RUN_MODE) == "replay"
+        self._silent = self._silent or event.span.attributes.get(semconv.HARNESS_CAPTURE) == "off"
         found, self._broken = self._broken, []
         for kind, check in list(self._watching.items()):
             if self._blind(kind):
@@ -181,7 +183,7 @@ class Judge:
         for kind, check in self._watching.items():
             if check.idle():
                 continue
-            reason = "a replay's times are not those of the run" if self._blind(kind) else check.not_judged()
+            reason = self._blind(kind) or check.not_judged()
             if reason:
                 reasons[kind.code] = reason
         return reasons
@@ -191,8 +193,11 @@ class Judge:
         idle = {kind.code for kind, check in self._watching.items() if check.idle()}
         return frozenset(kind.code for kind in self._watching) - idle - self.not_judged().keys()
 
-    def _blind(self, kind: type[Check]) -> bool:
-        return self._replay and Need.TIME in kind.needs
+    def _blind(self, kind: type[Check]) -> str | None:
+        """Say what this run lacks for a check to judge it. Hashes of contents are enough; nothing at all is not."""
+        if self._replay and Need.TIME in kind.needs:
+            return "a replay's times are not those of the run"
+        return "its contents were not recorded" if self._silent and Need.CONTENT in kind.needs else None
 
     def _crashed(self, kind: type[Check], error: Exception, event: Event | None) -> Finding:
         return self._crash.finding(

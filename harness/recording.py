@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import logging
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import config, plugins, semconv
 from harness.call import Call, Interceptor, Reply, Stream, achain, chain, stream_chain
-from harness.journal import Journal
+from harness.errors import UsageError
+from harness.journal import Journal, make_store
+from harness.privacy import Privacy
+from harness.redaction import Redaction, store_key
 from harness.trace import RunState, Trace
 
 if TYPE_CHECKING:
@@ -34,14 +39,29 @@ class Recording:
         interceptors: Sequence[Interceptor],
         mode: str,
         attributes: Mapping[str, Json],
-        prices: Mapping[str, tuple[float, float]],
-        sync_s: float = 0.0,
+        settings: config.Config,
+        redact: Callable[[str], str] | None = None,
+        begun: Callable[[str], None] | None = None,
     ) -> None:
-        """*interceptors* stand behind the trace, outermost first. *mode* is live, record or replay."""
-        self.store = store
+        """*interceptors* stand behind the trace, outermost first. *mode* is live, record or replay.
+
+        *redact* takes out of each text what is secret here; *begun* is told the id of each run.
+        """
         self.mode = mode
-        self.journal = Journal(store, program=" ".join(sys.argv), sync_s=sync_s)
-        self.trace = Trace(self.journal, attributes=attributes, price_overrides=prices)
+        make_store(store)
+        redaction = Redaction(key=store_key(store), patterns=settings.redact, also=redact)
+        self.privacy = Privacy(redaction, settings.capture)
+        program = redaction.command(sys.argv if self.privacy.whole else sys.argv[:1])
+        self.store = store
+        self.journal = Journal(store, program=program, sync_s=settings.sync_s)
+        self.trace = Trace(
+            self.journal,
+            attributes=attributes,
+            price_overrides=settings.prices,
+            privacy=self.privacy,
+            otel=settings.otel,
+            begun=begun,
+        )
         self.interceptors: tuple[Interceptor, ...] = (self.trace, *interceptors)
         self.adapters: list[Any] = []
 
@@ -85,20 +105,30 @@ _hooked: set[str] = set()
 _threads: Any = None
 
 
-def instrument(
+def instrument(  # noqa: PLR0913 - each as a program may want to set it
     store: str | os.PathLike[str] | None = None,
     *,
     interceptors: Sequence[Interceptor] = (),
     mode: str = "live",
     name: str | None = None,
     tags: Iterable[str] = (),
+    capture: str | None = None,
+    redact: Callable[[str], str] | None = None,
+    otel: bool | None = None,
+    begun: Callable[[str], None] | None = None,
 ) -> Recording:
     """Record every AutoGen conversation of this process from now on, agents built earlier included.
 
     *store* is a folder (default: the project's). *interceptors* may answer calls, outermost first. *mode* is ``live``,
     ``record`` or ``replay``; in the last two the framework's own response cache is off. *name* and *tags* go onto each
-    run. A framework that is imported later is attached then. Calling it again while attached changes nothing.
-    Raises StoreError if the store cannot be written, ValueError for an unknown mode.
+    run. *capture* is ``full``, ``metadata`` (who, to whom, how long, and a hash, but never what) or ``off``, and *otel*
+    whether spans go to the program's own OpenTelemetry provider, too; the project's settings stand for both.
+
+    *redact* is given each text and gives it back without what is secret here. If it raises, or gives no text, the text
+    is withheld. *begun* is told the id of each run that begins.
+
+    A framework that is imported later is attached then. Calling it again while attached changes nothing. Raises
+    StoreError if the store cannot be written, UsageError for a setting that is none, ValueError for an unknown mode.
     """
     global _recording  # noqa: PLW0603 - one attachment a process
     if mode not in MODES:
@@ -106,6 +136,13 @@ def instrument(
     if _recording is not None:
         return _recording
     settings = config.load(store=store)
+    if capture is not None:
+        settings = replace(settings, capture=config.capture(capture, "capture"))
+    if otel is not None:
+        settings = replace(settings, otel=otel)
+    if mode == "record" and settings.capture is not config.Capture.FULL:
+        msg = f"a cassette needs contents, and capture is {settings.capture.value!r}"
+        raise UsageError(msg, hint="Record with capture = 'full' (--capture full, HARNESS_CAPTURE=full).")
     attributes: dict[str, Json] = {semconv.HARNESS_RUN_MODE: mode}
     if name:
         attributes[semconv.HARNESS_RUN_NAME] = name
@@ -116,13 +153,26 @@ def instrument(
         interceptors=interceptors,
         mode=mode,
         attributes=attributes,
-        prices=settings.prices,
-        sync_s=settings.sync_s,
+        settings=settings,
+        redact=redact,
+        begun=begun,
     )
     _follow_threads()
-    for adapter in plugins.load_all("harness.adapters").values():
+    for adapter in adapters():
         _attach_when_imported(adapter)
     return _recording
+
+
+@functools.cache
+def adapters() -> tuple[Any, ...]:
+    """Load the adapter of each framework. One that cannot be loaded is logged, and keeps nobody else out."""
+    found = []
+    for name in plugins.names("harness.adapters"):
+        try:
+            found.append(plugins.load("harness.adapters", name))
+        except Exception:  # noqa: PERF203 - each by itself
+            log.warning("the adapter %s cannot be loaded", name, exc_info=True)
+    return tuple(found)
 
 
 def uninstrument() -> None:
@@ -205,10 +255,11 @@ def replay(cassette: str | os.PathLike[str]) -> Iterator[Any]:
     Attaches the harness for the block if that has not been done. Raises UsageError if the cassette cannot be read. A
     call it does not hold raises CassetteMissError in the program.
     """
-    replaying = plugins.sibling("scenarios.replaying").Replay.load(Path(cassette))
     attached_before = _recording is not None
     recording = instrument()
     try:
+        load = plugins.sibling("scenarios.replaying").Replay.load
+        replaying = load(Path(cassette), redact=recording.privacy.redaction.text)
         with recording.answered_by(replaying):
             yield replaying
     finally:

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from harness import config
 from harness.model import Json
 from harness.text import mark, named_secret, redactor
 
@@ -109,3 +110,8 @@ class Redaction:
                 words.append(word)
             secret = word.startswith("-") and not equals and named_secret(word.lstrip("-"))
         return self.text(" ".join(words))
+
+
+def project() -> Callable[[str], str]:
+    """Make what takes out of one text all that is secret in the project one stands in, and in this environment."""
+    return Redaction(patterns=config.load().redact).text

@@ -8,6 +8,7 @@ no times, no places, no ids of responses. Its file is JSON lines, made to be rea
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING
 from harness import __version__, semconv
 from harness.errors import UsageError
 from harness.model import CALLS, Json, Operation
+from harness.redaction import project
 from harness.settings import answering
-from harness.text import redactor
 
 from .matching import request_fields
 
@@ -30,6 +31,7 @@ SUFFIX = ".cassette.jsonl"
 CHOSEN_BY_OUTSIDE = frozenset({"random", "manual"})
 """Ways to select a speaker whose choice is recorded. The framework works the others out from what is replayed."""
 
+_MARK = re.compile(r"(?P<kind>\[secret:[^\]\s:]{1,80}:)[0-9a-f]{4}\]")
 _NEVER_ASKED = "ToolNotRunError"
 """How an adapter records a tool call that the framework refused by itself: there is nothing to replay."""
 
@@ -124,16 +126,26 @@ def from_run(run: Run, *, note: str = "", redact: Callable[[str], str] | None = 
 def from_runs(runs: Iterable[Run], *, note: str = "", redact: Callable[[str], str] | None = None) -> Cassette:
     """Derive a cassette from what *runs* recorded, oldest run first. Calls nobody answered are left out.
 
-    *redact* takes secrets out of a text once more, though the store holds none it knew of (default: as in this
-    process's environment).
+    *redact* takes secrets out of a text once more, though the store holds none it knew of (default: as in this project
+    and environment). Their marks are numbered as they come, so that a cassette is the same whichever store it is from,
+    and nobody can try guesses against it. Raises UsageError for a run whose contents were not kept.
     """
-    clean = _Cleaner(redact or redactor())
+    clean = _Cleaner(redact or project())
     ordered = sorted(runs, key=lambda run: (run.summary.started_ns, run.run_id))
+    for run in ordered:
+        _whole(run)
     exchanges = tuple(clean.exchange(found) for run in ordered for found in _exchanges(run))
     models = {str(model) for found in exchanges if (model := found.request.get("model"))}
     frameworks = [run.summary.framework for run in ordered if run.summary.framework]
     header = Header(framework=frameworks[0] if frameworks else None, models=tuple(sorted(models)), note=note)
     return Cassette(header=header, exchanges=exchanges)
+
+
+def _whole(run: Run) -> None:
+    capture = next((found for span in run.spans if (found := span.attributes.get(semconv.HARNESS_CAPTURE))), None)
+    if capture:
+        msg = f"run {run.run_id!r} has no contents to keep: it was recorded with capture = {str(capture)!r}"
+        raise UsageError(msg, hint="Record it again with capture = 'full' (--capture full, HARNESS_CAPTURE=full).")
 
 
 def _exchanges(run: Run) -> list[Exchange]:
@@ -212,8 +224,16 @@ class _Cleaner:
     """Redacts exchanges, each message once, so that a history stays made of the same few objects."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
-        self._redact = redact
+        self._clean_text = redact
         self._seen: dict[int, tuple[Json, Json]] = {}
+        self._numbers: dict[str, int] = {}
+
+    def _redact(self, text: str) -> str:
+        cleaned = self._clean_text(text)
+        return _MARK.sub(self._numbered, cleaned) if "[secret:" in cleaned else cleaned
+
+    def _numbered(self, match: re.Match[str]) -> str:
+        return f"{match['kind']}{self._numbers.setdefault(match[0], len(self._numbers) + 1):04d}]"
 
     def exchange(self, found: Exchange) -> Exchange:
         request = {name: self._part(name, value) for name, value in found.request.items()}

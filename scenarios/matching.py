@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 from harness.canonical import canonical
 from harness.model import Json, Operation
+from harness.redaction import project
 from harness.settings import answering
-from harness.text import redactor
 
 _COUNTED: Mapping[Operation, tuple[str, ...]] = {
     Operation.TOOL: ("name", "arguments"),
@@ -72,8 +72,8 @@ class Matcher:
     """
 
     def __init__(self, redact: Callable[[str], str] | None = None) -> None:
-        """*redact* takes secrets out of a text; the default knows this process's environment, as it is now."""
-        self._redact = redact or redactor()
+        """*redact* takes secrets out of a text; the default knows the project's patterns and the environment."""
+        self._redact = redact or project()
         self._chains: dict[tuple[str | None, str], _Chain] = {}
 
     def key(self, kind: Operation, agent: str | None, conversation: str, request: Mapping[str, Json]) -> bytes:

@@ -6,6 +6,7 @@ come in another order than they were recorded in. A request that was not recorde
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -17,14 +18,18 @@ from harness.model import CALLS, Operation
 from harness.text import one_line
 
 from .cassette import CHOSEN_BY_OUTSIDE, Cassette, Exchange, read
+from .ledger import Ledger
 from .matching import Matcher
 from .nearest import nearest, word
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from harness.call import Call
+
+
+_HINT = "Undo the change, or record again: `harness run --record all`, `harness trace --record FILE`."
 
 
 class CassetteMissError(HarnessError):
@@ -57,26 +62,45 @@ class Replay:
     Calls of other *kinds*, and speaker selections that the framework works out itself, go on to the real thing.
     """
 
-    def __init__(self, cassette: Cassette, *, kinds: frozenset[Operation] = CALLS, source: str = "") -> None:
-        """*source* is where *cassette* comes from, for messages."""
+    def __init__(
+        self,
+        cassette: Cassette,
+        *,
+        kinds: frozenset[Operation] = CALLS,
+        source: str = "",
+        redact: Callable[[str], str] | None = None,
+        shared: Path | None = None,
+    ) -> None:
+        """*source* is where *cassette* comes from, for messages. *redact* takes secrets out of what is compared.
+
+        Processes that replay it together name one folder as *shared*: what one was answered is used up for all.
+        """
         self.source = source
         self.cassette = cassette
         self.kinds = kinds
         self._lock = threading.Lock()
-        self._matcher = Matcher()
+        self._redact = redact
+        self._matcher = Matcher(redact)
         self._played = [False] * len(self.cassette.exchanges)
         self._asked: Counter[tuple[Operation, str | None]] = Counter()
         self._misses: list[CassetteMissError] = []
-        self._hits = 0
+        self._ledger = Ledger(shared) if shared is not None else None
         self._waiting: dict[bytes, list[int]] = {}
         for index, exchange in enumerate(self.cassette.exchanges):
             key = self._matcher.key(exchange.kind, exchange.agent, exchange.conversation, exchange.request)
             self._waiting.setdefault(key, []).append(index)
 
     @classmethod
-    def load(cls, path: Path, *, kinds: frozenset[Operation] = CALLS) -> Replay:
+    def load(
+        cls,
+        path: Path,
+        *,
+        kinds: frozenset[Operation] = CALLS,
+        redact: Callable[[str], str] | None = None,
+        shared: Path | None = None,
+    ) -> Replay:
         """Replay the file at *path*. Raises UsageError if it cannot be read."""
-        return cls(read(path), kinds=kinds, source=str(path))
+        return cls(read(path), kinds=kinds, source=str(path), redact=redact, shared=shared)
 
     def __call__(self, call: Call) -> Generator[Call, Reply, Reply]:
         """Answer *call*; a request that was not recorded gets a CassetteMissError as its error."""
@@ -95,24 +119,33 @@ class Replay:
     @property
     def hits(self) -> int:
         """How many calls the cassette answered."""
-        return self._hits
+        return sum(self._known())
 
     @property
     def misses(self) -> tuple[CassetteMissError, ...]:
-        """The requests that had no answer, in the order in which they were asked."""
-        return tuple(self._misses)
+        """The requests that had no answer, in the order in which they were asked; of other processes after our own."""
+        told = self._ledger.misses() if self._ledger is not None else []
+        others = (CassetteMissError(text, hint=_HINT, nearest=None, difference=difference) for text, difference in told)
+        return (*self._misses, *others)
+
+    def _known(self) -> list[bool]:
+        """Say of each exchange whether it was played, here or in another process."""
+        if self._ledger is not None:
+            with self._ledger.held(self._played):
+                pass
+        return self._played
 
     def unused(self) -> tuple[Exchange, ...]:
         """List the exchanges that nobody asked for, in recorded order."""
         return tuple(
             exchange
-            for exchange, played in zip(self.cassette.exchanges, self._played, strict=True)
+            for exchange, played in zip(self.cassette.exchanges, self._known(), strict=True)
             if not played and exchange.kind in self.kinds
         )
 
     def account(self) -> Account:
         """Count hits, misses and unused exchanges."""
-        return Account(hits=self._hits, misses=len(self._misses), unused=len(self.unused()))
+        return Account(hits=self.hits, misses=len(self.misses), unused=len(self.unused()))
 
     def _answers(self, call: Call) -> bool:
         if call.operation not in self.kinds:
@@ -123,16 +156,26 @@ class Replay:
         self._asked[call.operation, call.agent] += 1
         key = self._matcher.key(call.operation, call.agent, call.conversation, call.request)
         waiting = self._waiting.get(key, [])
+        with self._ledger.held(self._played) if self._ledger is not None else contextlib.nullcontext():
+            found = self._play(call, waiting)
+        if found is not None:
+            return self.cassette.exchanges[found]
+        miss = self._miss(call, [index for index in waiting if not self._played[index]], key)
+        self._misses.append(miss)
+        if self._ledger is not None:
+            self._ledger.miss(str(miss), miss.difference)
+        return miss
+
+    def _play(self, call: Call, waiting: list[int]) -> int | None:
         exchanges = self.cassette.exchanges
         for place, index in enumerate(waiting):
+            if self._played[index]:
+                continue  # by another process
             if not call.conversation or exchanges[index].conversation in {"", call.conversation}:
                 del waiting[place]
                 self._played[index] = True
-                self._hits += 1
-                return exchanges[index]
-        miss = self._miss(call, waiting, key)
-        self._misses.append(miss)
-        return miss
+                return index
+        return None
 
     def _miss(self, call: Call, elsewhere: list[int], key: bytes) -> CassetteMissError:
         near: Exchange | None = None
@@ -141,7 +184,7 @@ class Replay:
             difference = f"it was recorded in the conversation {near.conversation!r}, now it is {call.conversation!r}"
         elif key in self._waiting:
             same = [e for e in self.cassette.exchanges if e.kind is call.operation and e.agent == call.agent]
-            matcher = Matcher()
+            matcher = Matcher(self._redact)
             again = [e for e in same if matcher.key(e.kind, e.agent, e.conversation, e.request) == key]
             near = again[-1] if again else None
             times = "once" if len(again) == 1 else f"{len(again)} times"
@@ -154,10 +197,9 @@ class Replay:
         number = self._asked[call.operation, call.agent]
         where = f" of {self.source}" if self.source else ""
         at = f" (nearest: line {near.line}{where})" if near is not None and near.line else ""
-        hint = "Undo the change, or record again: `harness run --record all`, `harness trace --record FILE`."
         return CassetteMissError(
             f"{word(call.operation)} {number}{who} is not in the cassette: {difference}{at}",
-            hint=hint,
+            hint=_HINT,
             nearest=near,
             difference=difference,
         )

@@ -63,7 +63,13 @@ def here(scenario: Scenario, *, run_id: str, store: Path, replay: Replay | None,
     """
     recording.uninstrument()
     mode = "replay" if replay else "record"
-    recording.instrument(store, interceptors=(replay,) if replay else (), mode=mode, tags=tags)
+    recording.instrument(
+        store,
+        interceptors=(replay,) if replay else (),
+        mode=mode,
+        tags=tags,
+        capture="full" if replay else None,  # what a cassette says is on disk already, and is what is expected
+    )
     printed = io.StringIO()
     raised = None
     try:
@@ -96,7 +102,7 @@ def in_a_process(  # noqa: PLR0913
     for tag in tags:
         command += ["--tag", tag]
     if replay is not None:
-        command += ["--replay", str(scenario.cassette)]
+        command += ["--replay", str(scenario.cassette), "--capture", "full"]
     else:
         command += ["--record", str(scenario.cassette), "--note", note]
     program, *arguments = scenario.program

@@ -53,6 +53,7 @@ def title(run: Run, now_ns: int, width: int) -> list[str]:
         *([about.framework] if about.framework else []),
         *([about.mode] if about.mode != "live" else []),
         figures.ago(about.started_ns, now_ns),
+        *_withheld(run),
         *([f"tagged {', '.join(about.tags)}"] if about.tags else []),
     ]
     return [
@@ -60,6 +61,11 @@ def title(run: Run, now_ns: int, width: int) -> list[str]:
         *_folded(" · ".join(facts), width),
         *(click.style(line, dim=True) for line in _folded(" · ".join(origin), width)),
     ]
+
+
+def _withheld(run: Run) -> list[str]:
+    found = (span.attributes.get(semconv.HARNESS_CAPTURE) for span in run.spans)
+    return [f"contents withheld (capture = {one_line(capture, 20)})" for capture in found if capture][:1]
 
 
 def conversation(run: Run, width: int) -> list[str]:

@@ -34,6 +34,11 @@ _MOST_TOLD = 10
 @click.option("--name", metavar="TEXT", help="Name the runs.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Tag the runs; may be given again.")
 @click.option("--note", default="", metavar="TEXT", help="A line for the header of the recorded cassette.")
+@click.option(
+    "--capture",
+    type=click.Choice(["full", "metadata", "off"]),
+    help="Keep contents, only who, to whom and how long, or neither.  [default: the project's]",
+)
 @click.option("-m", "is_module", is_flag=True, help="PROGRAM is a module, as with `python -m`.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing afterwards.")
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="PROGRAM [ARGS]...")
@@ -45,6 +50,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     name: str | None,
     tags: tuple[str, ...],
     note: str,
+    capture: str | None,
     is_module: bool,
     quiet: bool,
     program: tuple[str, ...],
@@ -58,19 +64,39 @@ def command(  # noqa: PLR0913 - one parameter an option
     if record and replay:
         raise UsageError("--record and --replay exclude each other", hint="Record first, replay afterwards.")
     launch.check(program, is_module=is_module)
-    from harness import plugins, recording
+    from harness import children, config, recording
 
-    replaying = plugins.sibling("scenarios.replaying").Replay.load(replay) if replay else None
-    mode = "record" if record else "replay" if replay else "live"
-    attached = recording.instrument(
-        store, interceptors=(replaying,) if replaying else (), mode=mode, name=name, tags=tags
-    )
-    process = os.getpid()
-    code = launch.run(program, is_module=is_module)
-    if os.getpid() != process:  # a child that the program forked came back here: its parent tells and records
-        recording.uninstrument()
-        return code
-    made = list(attached.trace.recent)
+    settings = config.load(store=store)
+    with children.folder() as folder:
+        family = children.Family(
+            folder=folder,
+            store=settings.store,
+            mode="record" if record else "replay" if replay else "live",
+            name=name,
+            tags=tags,
+            capture=capture or settings.capture.value,
+            cassette=replay.absolute() if replay else None,
+        )
+        replaying = children.replay(family) if replay else None
+        attached = recording.instrument(
+            family.store,
+            interceptors=(replaying,) if replaying else (),
+            mode=family.mode,
+            name=name,
+            tags=tags,
+            capture=family.capture,
+            begun=family.began,
+        )
+        process = os.getpid()
+        with children.raised(family):
+            code = launch.run(program, is_module=is_module)
+        if os.getpid() != process:  # a child that the program forked came back here: its parent tells and records
+            recording.uninstrument()
+            return code
+        made = list(dict.fromkeys([*attached.trace.recent, *family.runs()]))
+        refused = family.refused()
+        misses = replaying.misses if replaying is not None else ()
+        account = replaying.account() if replaying is not None else None
     dropped = attached.journal.dropped
     recording.uninstrument()
     if dropped:
@@ -83,16 +109,24 @@ def command(  # noqa: PLR0913 - one parameter an option
         return code or error.code
     if not quiet:
         _tell(runs)
-    if replaying is not None and replaying.misses:
-        say(f"harness: {printable(replaying.misses[0])}")
-        say(f"  {printable(replaying.misses[0].hint)}")
+    if _diverged(misses, refused):
         return Exit.DIVERGED
-    if replaying is not None and not quiet:
-        account = replaying.account()
+    if account is not None and not quiet:
         say(f"harness: replayed {account.hits} exchanges from {printable(replay)}, {account.unused} unused")
     if record:
         _record(record, runs, code=code, note=note)
     return code
+
+
+def _diverged(misses: Sequence[HarnessError], refused: Sequence[str]) -> bool:
+    """Tell what a replay had no answer to, if anything: what was asked through the seam, and what past it."""
+    if misses:
+        say(f"harness: {printable(misses[0])}")
+        say(f"  {printable(misses[0].hint)}")
+    if refused:
+        say(f"harness: {printable(refused[0])}")
+        say("  Record again: `harness trace --record FILE`. What asks no model through AutoGen cannot be replayed.")
+    return bool(misses or refused)
 
 
 def _runs(store: Path, made: Sequence[str]) -> list[Run]:

@@ -1,0 +1,140 @@
+"""Take the Python processes along that a traced program starts: they are recorded, or answered from the cassette, too.
+
+A folder with one file, ``path/sitecustomize.py``, is put onto their ``PYTHONPATH``, and what they need to know into the
+variable ``HARNESS_CHILDREN``. What they share with the program, such as which exchanges of a cassette are used up, is
+kept in a folder of the family, which lasts as long as the program does.
+
+A process that is started inside a run with ``subprocess`` belongs to that run. One that ``multiprocessing`` starts
+afresh has runs of its own: its environment is the whole program's, and several runs may go on in that at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import plugins, recording
+from harness.children import starting
+from harness.redaction import project
+
+VARIABLE = "HARNESS_CHILDREN"
+PATH = Path(__file__).parent / "path"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What a program and its children share. *folder* is theirs alone, *cassette* the file that answers in a replay."""
+
+    folder: Path
+    store: Path
+    mode: str = "live"
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    capture: str = "full"
+    cassette: Path | None = None
+
+    def began(self, run_id: str) -> None:
+        """Note that a run began in this process."""
+        with contextlib.suppress(OSError), (self.folder / "runs").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(run_id) + "\n")
+
+    def runs(self) -> list[str]:
+        """List the runs that began in any process of the family, in order."""
+        return list(dict.fromkeys(map(json.loads, self._lines("runs"))))
+
+    def refuse(self, what: str) -> None:
+        """Note *what* a child of a replay was kept from."""
+        with contextlib.suppress(OSError), (self.folder / "refused").open("a", encoding="utf-8") as file:
+            file.write(what + "\n")
+
+    def refused(self) -> list[str]:
+        """List what children of a replay were kept from."""
+        return self._lines("refused")
+
+    def _lines(self, name: str) -> list[str]:
+        try:
+            return (self.folder / name).read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return []
+
+    def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Give what a child needs in its *environment*, added to what is there."""
+        told = json.dumps(asdict(self), default=str)
+        modules = ",".join(sorted({adapter.module for adapter in recording.adapters()}))
+        path = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry and entry != str(PATH)]
+        return {
+            "PYTHONPATH": os.pathsep.join([str(PATH), *path]),
+            VARIABLE: "|".join((self.mode, modules, str(self.folder), told)),
+        }
+
+
+def read(environment: Mapping[str, str]) -> Family | None:
+    """Read the family from the *environment* of a child; None outside of one."""
+    told = environment.get(VARIABLE, "").split("|", 3)
+    if len(told) != len(("mode", "modules", "folder", "all")):
+        return None
+    known: dict[str, Any] = json.loads(told[3])
+    cassette = Path(known["cassette"]) if known["cassette"] else None
+    paths = {"folder": Path(known["folder"]), "store": Path(known["store"]), "cassette": cassette}
+    return Family(**{**known, **paths, "tags": tuple(known["tags"])})
+
+
+def attach() -> None:
+    """Record this process, or have it answered from the cassette, as the program that started it is."""
+    family = read(os.environ)
+    if family is None:
+        return
+    replaying = replay(family) if family.cassette is not None else None
+    recording.instrument(
+        family.store,
+        interceptors=(replaying,) if replaying is not None else (),
+        mode=family.mode,
+        name=family.name,
+        tags=family.tags,
+        capture=family.capture,
+        begun=family.began,
+    )
+    starting.follow(family)
+
+
+def replay(family: Family) -> Any:  # noqa: ANN401 - a sibling's Replay
+    """Load the family's cassette. What one process has been answered is used up for all."""
+    load = plugins.sibling("scenarios.replaying").Replay.load
+    return load(family.cassette, redact=project(), shared=family.folder)
+
+
+@contextlib.contextmanager
+def raised(family: Family) -> Iterator[None]:
+    """Let the Python processes that this one starts inside the block belong to *family*."""
+    names = ("PYTHONPATH", VARIABLE)
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(family.variables(os.environ))
+    undo = starting.follow(family)
+    try:
+        yield
+    finally:
+        undo()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """Make a family's folder, for the block."""
+    made = Path(tempfile.mkdtemp(prefix="harness-"))
+    here = os.getpid()
+    try:
+        yield made
+    finally:
+        if os.getpid() == here:  # not in a child that the program forked
+            shutil.rmtree(made, ignore_errors=True)
