@@ -12,6 +12,7 @@ on the same stream belongs to the same run.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from harness.recording import Recording
 
 _MOST_STREAMS = 1024
+_MOST_RUNS = 128
 ASKER = "user"
 """Who asks an agent that no other agent asks."""
 
@@ -84,8 +86,9 @@ class Ag2:
         found = self._messages.get(id(run))
         if found is None or found[0] is not run:
             found = self._messages[id(run)] = run, Messages(Ids(self.known))
-            if len(self._messages) > _MOST_STREAMS:
+            if len(self._messages) > _MOST_RUNS:
                 self._messages.popitem(last=False)
+        self._messages.move_to_end(id(run))
         return found[1]
 
     # Turns --------------------------------------------------------------------------------------------------------
@@ -104,7 +107,9 @@ class Ag2:
         async def _drive_scope(agent: Any, event: Any, **kwargs: Any) -> AsyncIterator[Any]:
             from harness.adapters import ag2_code, ag2_models, ag2_tools
 
-            ag2_models.prepare(self, agent.config, kwargs.get("client"))
+            ag2_models.prepare(self, agent.config)
+            if "client" in kwargs:
+                kwargs["client"] = ag2_models.watched(self, kwargs["client"])
             ag2_tools.prepare(self)
             ag2_code.prepare(self, agent.tools)
             kwargs["additional_middleware"] = (*kwargs.get("additional_middleware", ()), self._humans)
@@ -213,18 +218,22 @@ class Ag2:
 
     @safely
     def _sent(self, context: Any, event: Any) -> None:
+        from ag2.events import ModelMessageChunk
+
+        scope = current()
+        if scope is not None and scope.operation is Operation.CHAT:
+            scope.notes.setdefault("published", []).append(event)
+            if isinstance(event, ModelMessageChunk):
+                scope.notes.setdefault("first_chunk_ns", time.perf_counter_ns() - scope.started)
+            return
+        turn = scope.up(Operation.TURN) if scope is not None else None
+        if turn is not None and turn.notes.get("stream") is context.stream:
+            self._said(turn, event)
+
+    def _said(self, turn: Scope, event: Any) -> None:
         from ag2 import events
         from ag2.events.alert import HaltEvent
 
-        scope = current()
-        if scope is None:
-            return
-        if scope.operation is Operation.CHAT:
-            scope.notes.setdefault("published", []).append(event)
-            return
-        turn = scope.up(Operation.TURN)
-        if turn is None or turn.notes.get("stream") is not context.stream:
-            return
         agent = turn.record["attributes"][semconv.GEN_AI_AGENT]
         partner = turn.notes["partner"]
         if isinstance(event, HaltEvent):

@@ -12,7 +12,7 @@ from ag2.tools.sandbox.adapter.shell import ShellAdapter
 
 from harness import semconv
 from harness.adapters.ag2_setup import executor
-from harness.adapters.seam import a_through, make_call, within
+from harness.adapters.seam import Value, a_through, make_call, within
 from harness.call import Call
 from harness.model import Json, Operation
 from harness.trace import safely
@@ -42,12 +42,13 @@ def prepare(adapter: Ag2, tools: Iterable[Any]) -> None:
             adapter.patches.wrap_all(type(environment), "run", lambda original: _run(adapter, original))
 
 
-def _asked(inside: Any, language: str, code: str) -> Call:
+def _asked(adapter: Ag2, inside: Any, language: str, code: str) -> Call:
     name = executor(inside)
     named: dict[str, Json] = {semconv.HARNESS_CODE_EXECUTOR: name}
     if name.startswith((*_LOCAL, *_APART)):
         named[semconv.HARNESS_CODE_SANDBOXED] = name.startswith(_APART)
-    return make_call(Operation.CODE, None, {"blocks": [{"language": language, "code": code}]}, named)
+    block = adapter.messages().ids.hide({"language": language, "code": code})
+    return make_call(Operation.CODE, None, {"blocks": [block]}, named)
 
 
 def _run(adapter: Ag2, original: Function) -> Function:
@@ -56,10 +57,10 @@ def _run(adapter: Ag2, original: Function) -> Function:
             return await original(inside, code, language, **kwargs)
         return await a_through(
             adapter,
-            lambda: _asked(inside, language, code),
+            lambda: _asked(adapter, inside, language, code),
             lambda: original(inside, code, language, **kwargs),
-            lambda result: {"exit_code": result.exit_code, "output": result.output},
-            lambda value: CodeRunResult(output=value.get("output") or "", exit_code=value.get("exit_code") or 0),
+            lambda result: {"exit_code": result.exit_code, "output": adapter.messages().ids.hide(result.output)},
+            lambda value: CodeRunResult(output=_output(adapter, value), exit_code=value.get("exit_code") or 0),
         )
 
     return run
@@ -69,13 +70,17 @@ def _run_command(adapter: Ag2, original: Function) -> Function:
     async def run(inside: Any, command: str, **kwargs: Any) -> Any:
         return await a_through(
             adapter,
-            lambda: _asked(inside, "sh", command),
+            lambda: _asked(adapter, inside, "sh", command),
             lambda: original(inside, command, **kwargs),
-            lambda output: {"exit_code": _exit_code(output), "output": output},
-            lambda value: value.get("output") or "",
+            lambda output: {"exit_code": _exit_code(output), "output": adapter.messages().ids.hide(output)},
+            lambda value: _output(adapter, value),
         )
 
     return run
+
+
+def _output(adapter: Ag2, value: Value) -> str:
+    return str(adapter.messages().ids.show(value.get("output") or ""))
 
 
 def _exit_code(output: str) -> int | None:

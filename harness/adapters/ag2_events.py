@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ag2 import exceptions
 from ag2.compact import CompactionSummary
 from ag2.events import (
     BaseEvent,
@@ -39,6 +40,7 @@ from pydantic_core import to_jsonable_python
 
 from harness.adapters.ag2_ids import Ids
 from harness.adapters.classic_messages import arguments
+from harness.adapters.seam import native_error
 from harness.call import RecordedError
 from harness.model import Json
 
@@ -58,6 +60,8 @@ class Messages:
         self.ids = ids
         self._known: dict[int, tuple[BaseEvent, tuple[object, ...], dict[str, Json]]] = {}
         self._prompts: dict[str, dict[str, Json]] = {}
+        self._schemas: tuple[Any, ...] = ()
+        self._definitions: list[Json] = []
 
     def of(self, event: BaseEvent) -> dict[str, Json] | None:
         """Give the neutral form of *event*, None if no model is told of it; do not change it, it is shared."""
@@ -88,6 +92,13 @@ class Messages:
             told_of = event.results if isinstance(event, ToolResultsEvent) and len(event.results) > 1 else [event]
             found += [body for body in map(self.of, told_of) if body is not None]
         return found
+
+    def definitions(self, schemas: Sequence[Any]) -> list[Json]:
+        """List tool schemas as tool definitions; the same schemas give the same list again."""
+        if len(schemas) != len(self._schemas) or any(a is not b for a, b in zip(schemas, self._schemas, strict=True)):
+            self._schemas = tuple(schemas)
+            self._definitions = self.ids.hide([plain(schema) for schema in schemas])
+        return self._definitions
 
 
 def _state(event: BaseEvent) -> tuple[object, ...]:
@@ -144,6 +155,16 @@ def _outcome(event: ToolResultEvent) -> dict[str, Json]:
     return {"type": "tool_call_response", "id": event.parent_id, "response": response}
 
 
+def error_again(error: RecordedError) -> BaseException:
+    """Rebuild the exception of AG2, of the client or of Python that a cassette plays back; else give *error*."""
+    known = getattr(exceptions, error.kind, None)
+    if not (isinstance(known, type) and issubclass(known, Exception)):
+        return native_error(error)
+    rebuilt = known.__new__(known, str(error))
+    rebuilt.args = (str(error),)
+    return rebuilt if str(rebuilt) == str(error) else error
+
+
 def failure(error: object) -> str:
     """Say what went wrong in a tool, the same live and in a replay."""
     kind = error.kind if isinstance(error, RecordedError) else type(error).__name__
@@ -179,11 +200,6 @@ def plain(value: object) -> Json:
 
 
 # Requests -------------------------------------------------------------------------------------------------------------
-
-
-def definitions(schemas: Iterable[Any]) -> list[Json]:
-    """List tool schemas as tool definitions."""
-    return [plain(schema) for schema in schemas]
 
 
 def parameters(options: Mapping[str, Any], schema: Any) -> dict[str, Json]:

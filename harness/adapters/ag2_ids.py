@@ -3,18 +3,19 @@
 A hub puts an agent's random id into its prompt, and the framework's own tools give ids of channels, envelopes and
 tasks to the model. Recorded as they are, no request would ever come again. Inside the harness they are
 ``[agent NAME]``, and ``[id N]`` in the order in which a run first mentions them; a model that is played back means the
-ids of today.
+ids of today. So it is with the folders that the framework makes for code, which are ``[folder N]``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from harness.model import Json
 
 _ID = re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
-_LABEL = re.compile(r"\[(?:agent [^\]\n]{1,100}|id \d{1,9})\]")
+_FOLDER = re.compile(r"(?:/[\w.+-]+)*/ag2_sandbox_\w{8}\b")
+_LABEL = re.compile(r"\[(?:agent [^\]\n]{1,100}|(?:id|folder) \d{1,9})\]")
 _INTRODUCTION = re.compile(r"^You are (.{1,80}) \(agent_id: ([0-9a-f]{32})\)\.$", re.MULTILINE)
 _MOST_KNOWN = 100_000
 
@@ -72,29 +73,38 @@ class Ids:
 
     def hide(self, value: Json) -> Json:
         """Copy *value* with names for the ids that are known; *value* itself where there are none."""
-        return self._map(value, _ID, self._label) if self._known else value
+        found = _map(value, _FOLDER, self._folder)
+        return _map(found, _ID, self._label) if self._known else found
 
     def show(self, value: Json) -> Json:
         """Copy *value* with the ids of today for their names."""
-        return self._map(value, _LABEL, lambda label: self._ids.get(label, label)) if self._ids else value
+        return _map(value, _LABEL, lambda label: self._ids.get(label, label)) if self._ids else value
+
+    def _folder(self, found: str) -> str:
+        return self._labels.get(found) or self._named(found, self._next("folder"))
 
     def _label(self, found: str) -> str:
         if found not in self._known:
             return found
-        label = self._labels.get(found)
-        if label is None:
-            name = self._known.name(found)
-            numbered = sum(other.startswith("[id ") for other in self._ids)
-            label = f"[agent {name}]" if name else f"[id {numbered + 1}]"
-            self._labels[found] = label
-            self._ids[label] = found
+        if found in self._labels:
+            return self._labels[found]
+        name = self._known.name(found)
+        return self._named(found, f"[agent {name}]" if name else self._next("id"))
+
+    def _next(self, kind: str) -> str:
+        return f"[{kind} {1 + sum(label.startswith(f'[{kind} ') for label in self._ids)}]"
+
+    def _named(self, found: str, label: str) -> str:
+        self._labels[found] = label
+        self._ids[label] = found
         return label
 
-    def _map(self, value: Json, pattern: re.Pattern[str], change: object) -> Json:
-        if isinstance(value, str):
-            return pattern.sub(lambda found: change(found[0]), value)  # type: ignore[operator]
-        if isinstance(value, Mapping):
-            return {name: self._map(item, pattern, change) for name, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._map(item, pattern, change) for item in value]
-        return value
+
+def _map(value: Json, pattern: re.Pattern[str], change: Callable[[str], str]) -> Json:
+    if isinstance(value, str):
+        return pattern.sub(lambda found: change(found[0]), value)
+    if isinstance(value, Mapping):
+        return {name: _map(item, pattern, change) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_map(item, pattern, change) for item in value]
+    return value

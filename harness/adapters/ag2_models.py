@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from harness import semconv
 from harness.adapters import ag2_events as native
 from harness.adapters import openai_client
 from harness.adapters.ag2_setup import kinds
-from harness.adapters.seam import failed, make_call, native_error, within
+from harness.adapters.seam import failed, make_call, within
 from harness.call import Call, RecordedError, Reply, pieces
 from harness.model import Json, Operation
 from harness.trace import current, safely
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from harness.adapters.patching import Function
 
 _NO_KEY = "replayed-without-a-key"
+_OURS = "__harness_asks__"
 
 
 def attach(adapter: Ag2) -> None:
@@ -32,21 +34,39 @@ def attach(adapter: Ag2) -> None:
 
 
 @safely
-def prepare(adapter: Ag2, config: object = None, client: object = None) -> None:
-    """Put hooks onto kinds of configs and clients that have come up since, those of this turn included."""
+def prepare(adapter: Ag2, config: object = None) -> None:
+    """Put hooks onto kinds of configs that have come up since, that of this turn included."""
     found = list(kinds(ModelConfig))
     if config is not None:
         found.append(type(config))
     for kind in found:
         adapter.patches.wrap_all(kind, "create", lambda original: _create(adapter, original))
-    if client is not None:
-        _watch(adapter, client)
     openai_client.attach(adapter.patches)
 
 
+def watched(adapter: Ag2, client: Any) -> Any:
+    """Put hooks onto the kind of *client*; where that cannot be, give one that asks it through the seam."""
+    if _watch(adapter, client):
+        return client
+    ask = _ask(adapter, lambda inner, *args, **kwargs: inner(*args, **kwargs))
+
+    async def asked(messages: Any, context: Any, **kwargs: Any) -> Any:
+        return await ask(client, messages, context, **kwargs)
+
+    setattr(asked, _OURS, True)
+    return asked
+
+
 @safely
-def _watch(adapter: Ag2, client: object) -> None:
-    adapter.patches.wrap_all(type(client), "__call__", lambda original: _ask(adapter, original))
+def _watch(adapter: Ag2, client: object) -> bool:
+    """Put hooks onto the class that answers for *client*, if that answers for nothing else: no functions, no mocks."""
+    if getattr(client, _OURS, None) is True:
+        return True
+    owner = next((cls for cls in type(client).__mro__ if "__call__" in vars(cls)), None)
+    if owner is None or not inspect.iscoroutinefunction(inspect.unwrap(vars(owner)["__call__"])):
+        return False
+    adapter.patches.wrap(owner, "__call__", lambda original: _ask(adapter, original))
+    return True
 
 
 def _create(adapter: Ag2, original: Function) -> Function:
@@ -85,12 +105,12 @@ def _ask(adapter: Ag2, original: Function) -> Function:
                 try:
                     response = await original(client, messages, context, **kwargs)
                 except BaseException as error:  # noqa: BLE001 - it is raised again, in the program
-                    return failed(error)
-            return Reply(value=_read(adapter, response), native=response, attributes={**_first(), **wire.attributes})
+                    return failed(error, _about(wire))
+            return Reply(value=_read(adapter, response), native=response, attributes=_about(wire) or {})
 
         reply = await adapter.recording.a_ask(call, real)
         if isinstance(reply.error, RecordedError):
-            raise native_error(reply.error)
+            raise native.error_again(reply.error)
         if reply.error is not None:
             raise reply.error
         if reply.native is not None or reply.value is None:
@@ -101,6 +121,7 @@ def _ask(adapter: Ag2, original: Function) -> Function:
 
 
 def _asked(adapter: Ag2, client: Any, messages: Any, context: Any, kwargs: Mapping[str, Any]) -> Call:
+    known = adapter.messages()
     schema = kwargs.get("response_schema")
     adapter.known.prompt("\n".join(context.prompt))
     prompt = [*context.prompt, *([schema.system_prompt] if schema and schema.system_prompt else [])]
@@ -110,11 +131,11 @@ def _asked(adapter: Ag2, client: Any, messages: Any, context: Any, kwargs: Mappi
         parameters["stream"] = True
     request: dict[str, Json] = {
         "model": options.get("model") or getattr(client, "_model", None) or _model(context),
-        "messages": adapter.messages().history(prompt, messages),
-        "tools": native.definitions(kwargs["tools"]),
+        "messages": known.history(prompt, messages),
+        "tools": known.definitions(kwargs["tools"]),
         "parameters": parameters,
     }
-    return make_call(Operation.CHAT, None, request, {semconv.GEN_AI_PROVIDER: _provider(client)})
+    return make_call(Operation.CHAT, None, request, {semconv.GEN_AI_PROVIDER: _provider(client), **adapter.framework()})
 
 
 def _model(context: Any) -> str | None:
@@ -138,10 +159,13 @@ def _read(adapter: Ag2, response: ModelResponse) -> Json:
     return adapter.messages().ids.hide(found)
 
 
-def _first() -> dict[str, Json]:
+@safely
+def _about(wire: openai_client.Wire) -> dict[str, Json]:
+    """Say how often the client asked, and when the first chunk came: on the wire, or else on the stream of events."""
     scope = current()
     elapsed = scope.notes.get("first_chunk_ns") if scope else None
-    return {} if elapsed is None else {semconv.GEN_AI_TIME_TO_FIRST_CHUNK: elapsed / 1e9}
+    seen: dict[str, Json] = {} if elapsed is None else {semconv.GEN_AI_TIME_TO_FIRST_CHUNK: elapsed / 1e9}
+    return {**seen, **wire.attributes}
 
 
 async def _play(call: Call, value: Mapping[str, Json], context: Any) -> ModelResponse:

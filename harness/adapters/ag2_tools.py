@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from ag2.tools.tool import Tool
 
 from harness.adapters import ag2_events as native
 from harness.adapters.ag2_setup import kinds
-from harness.adapters.seam import ToolNotRunError, Value, a_through, failed, make_call, native_error
+from harness.adapters.seam import ToolNotRunError, Value, a_through, failed, make_call
 from harness.call import Call, RecordedError, Reply
 from harness.model import Json, Operation
 from harness.trace import safely
@@ -47,7 +48,7 @@ def attach(adapter: Ag2) -> None:
 def prepare(adapter: Ag2) -> None:
     """Put hooks onto kinds of tools that have come up since."""
     for kind in kinds(Tool):
-        if kind is not ClientTool:
+        if kind is not ClientTool and inspect.iscoroutinefunction(inspect.unwrap(vars(kind).get("__call__", _read))):
             adapter.patches.wrap(kind, "__call__", lambda original: _call_tool(adapter, original))
 
 
@@ -132,7 +133,7 @@ def _outcome(adapter: Ag2, event: ToolCallEvent, reply: Reply) -> Any:
     if reply.native is not None:
         return reply.native
     if isinstance(reply.error, RecordedError):
-        error = native_error(reply.error)
+        error = native.error_again(reply.error)
         if isinstance(error, Exception):
             return ToolErrorEvent.from_call(event, error)
         raise error

@@ -21,6 +21,10 @@ Value = Mapping[str, Json]
 About = Callable[[Any], Value]
 
 
+class ToolNotRunError(Exception):
+    """The framework refused a tool call before any function ran: an unknown name, or arguments that are not JSON."""
+
+
 class Adapter(Protocol):
     """What the hooks of any framework need of the adapter they report to."""
 
