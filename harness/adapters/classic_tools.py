@@ -11,17 +11,13 @@ from opentelemetry import context as otel
 
 from harness.adapters import classic_messages as native
 from harness.adapters.classic_seam import Asking, Watcher
-from harness.adapters.seam import Value, a_through, make_call, through
+from harness.adapters.seam import ToolNotRunError, Value, a_through, make_call, through
 from harness.call import Call, Reply
 from harness.model import Json, Operation
 from harness.trace import safely
 
 if TYPE_CHECKING:
     from harness.adapters.patching import Function
-
-
-class ToolNotRunError(Exception):
-    """The framework refused a tool call before any function ran: an unknown name, or arguments that are not JSON."""
 
 
 _asking: ContextVar[Asking | None] = ContextVar("harness_asking_tool", default=None)

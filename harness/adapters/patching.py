@@ -17,13 +17,18 @@ class Patches:
         self._seen: set[tuple[int, str]] = set()
 
     def wrap(self, owner: Any, name: str, make: Callable[[Function], Function]) -> None:
-        """Replace *owner*'s own function *name* by ``make(original)``, once. Nothing happens where it has none.
+        """Replace *owner*'s own function *name* by ``make(original)``, once.
 
-        The wrapper is a plain function with the original's name and attributes, so that copying, pickling and
-        lookups by name go on as before.
+        Nothing happens where it has none, or an abstract one. The wrapper is a plain function with the original's name
+        and attributes, so that copying, pickling and lookups by name go on as before.
         """
         original = vars(owner).get(name)
-        if (id(owner), name) in self._seen or not callable(original):
+        abstract = getattr(original, "__isabstractmethod__", False)
+        if (id(owner), name) in self._seen or not callable(original) or abstract:
+            return
+        if isinstance(original, (staticmethod, classmethod)):
+            function = original.__func__
+            self._put(owner, name, original, type(original)(functools.wraps(function)(make(function))))
             return
         self._put(owner, name, original, functools.wraps(original)(make(original)))
 
@@ -32,6 +37,21 @@ class Patches:
         for owner in cls.__mro__:
             if not getattr(owner, "_is_protocol", False):
                 self.wrap(owner, name, make)
+
+    def each(self, base: Any, see: Callable[[type], object]) -> None:
+        """Call *see* with *base* and every class derived from it, now or later."""
+        for cls in _family(base):
+            see(cls)
+        original = vars(base).get("__init_subclass__")
+
+        def __init_subclass__(cls: Any, /, **kwargs: Any) -> None:  # noqa: N807 - it is one
+            if original is None:
+                super(base, cls).__init_subclass__(**kwargs)
+            else:
+                original.__get__(None, cls)(**kwargs)
+            see(cls)
+
+        self._put(base, "__init_subclass__", original, classmethod(__init_subclass__))
 
     def watch(self, cls: type, name: str, see: Callable[[Any, Any], Any]) -> None:
         """Let reads of the instance attribute *name* of *cls* be ``see(instance, value)``; instances do not change."""
@@ -62,6 +82,13 @@ class Patches:
                     setattr(owner, name, original)
         self._done.clear()
         self._seen.clear()
+
+
+def _family(base: Any) -> list[type]:
+    found = {base: True}
+    for cls in base.__subclasses__():
+        found.update(dict.fromkeys(_family(cls), True))
+    return list(found)
 
 
 class _Chosen:

@@ -1,0 +1,411 @@
+"""Connect AgentChat (``import autogen_agentchat``: 0.7.x, on autogen-core) to the seam.
+
+Every hook sits on a class and is found by name when it is called; classes of the user's own get theirs when they are
+defined. Handlers are left alone: a team's messages are seen where they are published, and its members' turns where
+they are asked.
+
+A team's members run in tasks of the runtime, which may be one that was started elsewhere. So whatever a manager or a
+member handles is handled inside its team's conversation, found by the topic they share.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness import semconv
+from harness.adapters import agentchat_calls, agentchat_messages, agentchat_models, agentchat_tools
+from harness.adapters.agentchat_endings import cut_short, ending
+from harness.adapters.agentchat_frames import without_ours
+from harness.adapters.agentchat_setup import describe
+from harness.adapters.generators import closing, stepped
+from harness.adapters.patching import Function, Patches
+from harness.canonical import encode
+from harness.model import Ending, EndingKind, Json, Operation
+from harness.trace import Scope, current, safely, swap
+
+if TYPE_CHECKING:
+    from harness.recording import Recording
+
+_USER = "user"
+"""Whom AgentChat takes a task to come from, where it was given as a text."""
+
+_PATTERNS = {
+    "RoundRobinGroupChat": "round_robin",
+    "SelectorGroupChat": "selector",
+    "Swarm": "swarm",
+    "MagenticOneGroupChat": "magentic_one",
+    "GraphFlow": "graph",
+}
+
+
+class AgentChat:
+    """The AgentChat adapter: attach it to a recording, detach it again."""
+
+    module = "autogen_agentchat"
+
+    def __init__(self, recording: Recording) -> None:
+        """Prepare to report to *recording*. Imports nothing of the framework yet."""
+        self.recording = recording
+        self.trace = recording.trace
+        self.messages = agentchat_messages.Messages()
+        self.patches = Patches()
+        self._framework = ""
+        self._talks: dict[str, Scope] = {}
+
+    def attach(self) -> None:
+        """Put the hooks in place. The framework is imported by now."""
+        import autogen_agentchat
+        from autogen_agentchat.agents import AssistantAgent, BaseChatAgent, UserProxyAgent
+        from autogen_agentchat.teams import BaseGroupChat
+        from autogen_agentchat.teams._group_chat import _events as events
+        from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
+        from autogen_agentchat.teams._group_chat._magentic_one._magentic_one_orchestrator import MagenticOneOrchestrator
+        from autogen_core import BaseAgent, RoutedAgent
+        from autogen_core.code_executor import CodeExecutor
+        from autogen_core.logging import LLMCallEvent
+        from autogen_core.models import ChatCompletionClient
+        from autogen_core.tools import BaseTool, Workbench
+
+        self._events = events
+        self._orchestrator = MagenticOneOrchestrator
+        self._proxy = UserProxyAgent
+        self._framework = f"autogen-agentchat {autogen_agentchat.__version__}"
+        wrap = self.patches.wrap
+        wrap(BaseGroupChat, "run_stream", self._team_stream)
+        wrap(RoutedAgent, "on_message_impl", self._handled)
+        wrap(BaseAgent, "publish_message", self._publish)
+        wrap(BaseGroupChatManager, "_signal_termination", self._signal("stop"))
+        wrap(BaseGroupChatManager, "_signal_termination_with_error", self._signal("why"))
+        wrap(events.SerializableException, "from_exception", without_ours)
+        self.patches.each(BaseChatAgent, self._watch_agent)
+        agentchat_models.attach(self, ChatCompletionClient, LLMCallEvent)
+        agentchat_tools.attach(self, AssistantAgent, Workbench, BaseTool)
+        agentchat_calls.attach(self, CodeExecutor, UserProxyAgent, BaseGroupChatManager, MagenticOneOrchestrator)
+
+    def detach(self) -> None:
+        """Take every hook away."""
+        self.patches.undo()
+
+    def about(self) -> Mapping[str, Json]:
+        """Give the attributes that a span has where it is the first of its run."""
+        return {} if current() is not None else {semconv.HARNESS_FRAMEWORK: self._framework}
+
+    @safely
+    def _watch_agent(self, cls: type) -> None:
+        wrap = self.patches.wrap
+        wrap(cls, "run", self._agent_run)
+        wrap(cls, "run_stream", self._agent_run_stream)
+        wrap(cls, "on_messages", self._on_messages)
+        wrap(cls, "on_messages_stream", self._on_messages_stream)
+
+    # Conversations ------------------------------------------------------------------------------------------------
+
+    def _team_stream(self, original: Function) -> Function:
+        @stepped
+        async def run_stream(team: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+            with self._team(team):
+                async with closing(original(team, *args, **kwargs)) as stream:
+                    async for item in stream:
+                        yield item
+
+        return run_stream
+
+    @contextlib.contextmanager
+    def _team(self, team: Any) -> Iterator[None]:
+        topic = str(getattr(team, "_group_topic_type", ""))
+        members = [str(member.name) for member in team._participants]  # noqa: SLF001
+        notes = {
+            "speaker": team._group_chat_manager_name,  # noqa: SLF001
+            "manager": team._group_chat_manager_name,  # noqa: SLF001
+            "members": members,
+            "decides": issubclass(team._base_group_chat_manager_class, self._orchestrator),  # noqa: SLF001
+            "people": {str(each.name) for each in team._participants if isinstance(each, self._proxy)},  # noqa: SLF001
+        }
+        subject = f"{team.name}: {', '.join(members)}"
+        with self._talk(subject, _PATTERNS.get(type(team).__name__, "group"), team, notes) as scope:
+            before = self._talks.get(topic)
+            if scope is not None:
+                self._talks[topic] = scope
+            try:
+                yield
+            finally:
+                self._talks.pop(topic, None)
+                if before is not None:
+                    self._talks[topic] = before
+
+    @contextlib.contextmanager
+    def _talk(self, subject: str, pattern: str, member: Any, notes: Mapping[str, Any]) -> Iterator[Scope | None]:
+        outer = current()
+        attributes = self._described(pattern, member) or {}
+        with self.trace.operation(Operation.CONVERSATION, subject, attributes) as scope:
+            if scope is not None:
+                around = outer.up(Operation.CONVERSATION) if outer is not None else None
+                spoken = around.notes.get("spoken") if around is not None else None
+                scope.notes.update(notes, spoken=set() if spoken is None else spoken)
+            try:
+                yield scope
+            except BaseException as error:
+                self._ended(scope, error)
+                raise
+            else:
+                self._ended(scope, None)
+
+    @safely
+    def _described(self, pattern: str, member: Any) -> dict[str, Any]:
+        team = describe(member)
+        members = team.pop("members", [])
+        return {
+            **self.about(),
+            semconv.HARNESS_CONVERSATION_PATTERN: pattern,
+            semconv.HARNESS_AGENTS: encode([*members, team]),
+        }
+
+    @safely
+    def _ended(self, scope: Scope | None, error: BaseException | None) -> None:
+        if scope is None:
+            return
+        notes = scope.notes
+        if error is not None and not (isinstance(error, GeneratorExit) and "stop" in notes):
+            found = cut_short(error, notes.get("why"))
+        elif "manager" in notes:
+            found = ending(notes.get("stop"), notes["manager"], decides=notes["decides"])
+        else:
+            found = Ending(kind=EndingKind.ANSWERED, agent=notes["speaker"])
+        said = {
+            semconv.HARNESS_ENDING: found.kind.value,
+            semconv.HARNESS_ENDING_AGENT: found.agent,
+            semconv.HARNESS_ENDING_DETAIL: found.detail,
+        }
+        if isinstance(error, Exception) and notes.get("why") is not None:
+            said[semconv.ERROR_MESSAGE] = f"{notes['why'].error_type}: {notes['why'].error_message}"
+        notes["end"] = {name: value for name, value in said.items() if value is not None}
+
+    def _signal(self, name: str) -> Any:
+        """Note the StopMessage, or the error, with which a manager tells its team that it is over."""
+
+        def make(original: Function) -> Function:
+            async def signal(manager: Any, told: Any, *args: Any, **kwargs: Any) -> Any:
+                scope = self._talks.get(_topic(manager))
+                if scope is not None:
+                    scope.notes[name] = told
+                return await original(manager, told, *args, **kwargs)
+
+            return signal
+
+        return make
+
+    def _handled(self, original: Function) -> Function:
+        """Let what a manager or a member handles be handled inside its team's conversation."""
+
+        async def on_message_impl(agent: Any, message: Any, *args: Any, **kwargs: Any) -> Any:
+            scope = self._talks.get(_topic(agent))
+            if scope is None:
+                return await original(agent, message, *args, **kwargs)
+            before = swap(scope)
+            try:
+                if isinstance(message, self._events.GroupChatStart) and isinstance(agent, self._orchestrator):
+                    self._spoken(scope, message.messages or (), [scope.notes["manager"]])
+                return await original(agent, message, *args, **kwargs)
+            finally:
+                swap(before)
+
+        return on_message_impl
+
+    # Messages -----------------------------------------------------------------------------------------------------
+
+    def _publish(self, original: Function) -> Function:
+        async def publish_message(agent: Any, message: Any, *args: Any, **kwargs: Any) -> Any:
+            scope = self._talks.get(_topic(agent))
+            if scope is not None:
+                self._published(scope, agent, message, kwargs.get("topic_id", next(iter(args), None)))
+            return await original(agent, message, *args, **kwargs)
+
+        return publish_message
+
+    @safely
+    def _published(self, scope: Scope, agent: Any, message: Any, topic: Any) -> None:
+        """See what is said to a whole team, and whom Magentic-One asks next."""
+        events, members = self._events, scope.notes["members"]
+        if isinstance(message, events.GroupChatRequestPublish):
+            selection = current()
+            selection = selection.up(Operation.SELECTION) if selection is not None else None
+            if selection is not None and "chosen" in selection.notes:
+                by_topic = {asked: name for name, asked in agent._participant_name_to_topic_type.items()}  # noqa: SLF001
+                selection.notes["chosen"].append(by_topic.get(topic.type, topic.type))
+        elif topic.type != _topic(agent):
+            return
+        elif isinstance(message, events.GroupChatStart):
+            self._spoken(scope, message.messages or (), members)
+        elif isinstance(message, events.GroupChatAgentResponse):
+            self._spoken(scope, [message.response.chat_message], _others(scope, message.name))
+        elif isinstance(message, events.GroupChatTeamResponse):
+            said = [each for each in message.result.messages if hasattr(each, "to_model_message")]
+            self._spoken(scope, said, _others(scope, message.name))
+
+    @safely
+    def _spoken(self, scope: Scope, messages: Sequence[Any], recipients: Sequence[str]) -> None:
+        """Write each message once, where it is said first; what carries it into another team is a delivery."""
+        before = current()
+        if before is None or before.operation is not Operation.TURN or before.up(Operation.CONVERSATION) is not scope:
+            swap(scope)
+        try:
+            for message in messages:
+                if message.id in scope.notes["spoken"]:
+                    continue
+                scope.notes["spoken"].add(message.id)
+                human = message.source == _USER or message.source in scope.notes.get("people", ())
+                self.trace.spoken(message.source, recipients, agentchat_messages.spoken(message, human=human))
+        finally:
+            swap(before)
+
+    # Agents -------------------------------------------------------------------------------------------------------
+
+    def _agent_run(self, original: Function) -> Function:
+        async def run(agent: Any, *args: Any, **kwargs: Any) -> Any:
+            if _talks_to(agent):
+                return await original(agent, *args, **kwargs)
+            with self._alone(agent, agentchat_messages.tasks(kwargs.get("task"))) as scope:
+                result = await original(agent, *args, **kwargs)
+                self._answered(scope, result)
+                return result
+
+        return run
+
+    def _agent_run_stream(self, original: Function) -> Function:
+        @stepped
+        async def run_stream(agent: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+            tasks = agentchat_messages.tasks(kwargs.get("task"))
+            with contextlib.nullcontext() if _talks_to(agent) else self._alone(agent, tasks) as scope:
+                async with closing(original(agent, *args, **kwargs)) as stream:
+                    async for item in stream:
+                        self._answered(scope, item)
+                        yield item
+
+        return run_stream
+
+    def _on_messages(self, original: Function) -> Function:
+        async def on_messages(agent: Any, *args: Any, **kwargs: Any) -> Any:
+            with self._asked(agent, args, kwargs) as answered:
+                response = await original(agent, *args, **kwargs)
+                answered(response)
+                return response
+
+        return on_messages
+
+    def _on_messages_stream(self, original: Function) -> Function:
+        @stepped
+        async def on_messages_stream(agent: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+            with self._asked(agent, args, kwargs) as answered:
+                async with closing(original(agent, *args, **kwargs)) as stream:
+                    async for item in stream:
+                        answered(item)
+                        yield item
+
+        return on_messages_stream
+
+    @contextlib.contextmanager
+    def _alone(self, agent: Any, tasks: Sequence[Any]) -> Iterator[Scope | None]:
+        """Hold the conversation of one agent with whoever gives it the *tasks*."""
+        name = str(agent.name)
+        people = {name} if isinstance(agent, self._proxy) else set()
+        with self._talk(name, "agent", agent, {"speaker": name, "agent": agent, "people": people}) as scope:
+            self._task(scope, name, tasks)
+            yield scope
+
+    @safely
+    def _answered(self, scope: Scope | None, item: Any) -> None:
+        """Write what an agent that does not go the usual way answers; know a task again that it was given as a text."""
+        if scope is None:
+            return
+        if hasattr(item, "stop_reason"):
+            self._spoken(scope, item.messages[-1:], scope.notes["asking"])
+        elif scope.notes["texts"] and getattr(item, "source", None) == _USER:
+            with contextlib.suppress(ValueError):
+                scope.notes["texts"].remove(item.content)
+                scope.notes["spoken"].add(item.id)
+
+    @safely
+    def _task(self, scope: Scope | None, name: str, tasks: Sequence[Any]) -> None:
+        """Write the messages of a task, and note who gave it."""
+        if scope is None:
+            return
+        for task in tasks:
+            if isinstance(task, str):
+                self.trace.spoken(_USER, [name], {"role": "user", "parts": agentchat_messages.contents(task)})
+            else:
+                self._spoken(scope, [task], [name])
+        given = [_USER if isinstance(task, str) else task.source for task in tasks]
+        scope.notes.update(
+            asking=list(dict.fromkeys(given)) or [_USER], texts=[task for task in tasks if isinstance(task, str)]
+        )
+
+    @contextlib.contextmanager
+    def _asked(self, agent: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Any]:
+        """Hold an agent's turn; and a conversation around it, where the program asks the agent by itself."""
+        scope = current()
+        turn = _nearest(scope, Operation.TURN)
+        if turn is not None and (turn.notes.get("agent") is agent or turn.notes.get("name") == agent.name):
+            yield _nothing
+            return
+        with contextlib.ExitStack() as stack:
+            if scope is None or scope.up(Operation.CONVERSATION) is None:
+                given = kwargs.get("messages", args[0] if args else ())
+                stack.enter_context(self._alone(agent, agentchat_messages.tasks(given)))
+            turn = stack.enter_context(self.trace.operation(Operation.TURN, str(agent.name)))
+            if turn is not None:
+                turn.notes.update(agent=agent, name=agent.name)
+
+            talk = turn.up(Operation.CONVERSATION) if turn is not None else None
+
+            hears = None if talk is None or turn is None or turn.parent is not talk else _hears(talk, agent)
+
+            def told(item: Any) -> None:
+                """Write what the agent does on its way, of which nobody is told, and what it answers."""
+                response = hasattr(item, "chat_message")
+                inner = (item.inner_messages or ()) if response else [item]
+                if talk is not None:
+                    self._spoken(talk, [each for each in inner if agentchat_messages.told(each)], ())
+                if talk is not None and hears is not None and response:
+                    self._spoken(talk, [item.chat_message], hears)
+
+            yield told
+
+
+def _nothing(_item: object) -> None:
+    """Take no notice."""
+
+
+def _topic(agent: Any) -> str:
+    """Name the topic that an agent of the runtime shares with its team; empty if it is part of none."""
+    return str(getattr(agent, "_group_topic_type", None) or getattr(agent, "_parent_topic_type", None) or "")
+
+
+def _others(scope: Scope, name: str) -> list[str]:
+    """List who hears *name*: the other members, and the manager where it reads along or nobody else does."""
+    notes = scope.notes
+    others = [member for member in notes["members"] if member != name]
+    reads = name != notes["manager"] and (notes["decides"] or not others)
+    return [*others, notes["manager"]] if reads else others
+
+
+def _hears(talk: Scope, agent: Any) -> Sequence[str] | None:
+    """List who hears what *agent* answers in its turn; None if it is no part of the conversation itself."""
+    if talk.notes.get("agent") is agent:
+        asking: Sequence[str] | None = talk.notes.get("asking")
+        return asking
+    return _others(talk, agent.name) if agent.name in talk.notes.get("members", ()) else None
+
+
+def _nearest(scope: Scope | None, operation: Operation) -> Scope | None:
+    """Find the nearest scope of *operation* within the innermost conversation, itself included."""
+    while scope is not None and scope.operation is not operation:
+        scope = None if scope.operation is Operation.CONVERSATION else scope.parent
+    return scope
+
+
+def _talks_to(agent: Any) -> bool:
+    """Say whether the conversation with this very agent has begun, and nothing else has since."""
+    scope = current()
+    return scope is not None and scope.notes.get("agent") is agent and scope.operation is Operation.CONVERSATION
