@@ -306,15 +306,9 @@ def halves(query: str, rows: int) -> list[str]:
 def _views(con: Connection) -> None:
     # Hardly ever is anything superseded, and then history is read without looking.
     late = con.execute("FROM working.superseded LIMIT 1").fetchone() is not None
+    # And of one table DuckDB finds the newest rows without looking at all of it.
+    fresh = con.execute("FROM working.fresh LIMIT 1").fetchone() is not None
     con.execute(
         f"""CREATE VIEW working.spans AS SELECT {SPANS} FROM stored.spans {f"WHERE NOT {SUPERSEDED}" if late else ""}
-        UNION ALL SELECT {SPANS} FROM working.fresh"""
-    )
-    con.execute(
-        f"""CREATE VIEW working.verdicts AS {
-            verdicts(
-                "(SELECT run_id, at_ns, body FROM stored.judgements"
-                " UNION ALL SELECT run_id, at_ns, body FROM working.judgements)"
-            )
-        }"""
+        {f"UNION ALL SELECT {SPANS} FROM working.fresh" if fresh else ""}"""
     )

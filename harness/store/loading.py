@@ -134,8 +134,8 @@ def _read(con: Connection, group: Sequence[_Bounds], *, bodies: bool) -> Iterato
     marks = _marks(run_ids)
     row = con.execute(
         f"""SELECT coalesce(min(first_batch), 0), coalesce(max(last_batch), -1) FROM stored.runs
-        WHERE run_id IN ({marks})""",
-        run_ids,
+        WHERE run_id IN ({marks}) AND started_ns BETWEEN ? AND ?""",
+        [*run_ids, min(run.since_ns for run in group), max(run.until_ns for run in group)],
     ).fetchone()
     values = [*run_ids, *(row or ()), *run_ids]
     parts: dict[str, dict[str, str]] = {run_id: {} for run_id in run_ids}

@@ -80,10 +80,13 @@ class Store:
 
     def runs(self, limit: int = 50, offset: int = 0, *, tag: str | None = None) -> list[RunSummary]:
         """List runs, newest first; only those with *tag*, if one is given."""
-        where, values = ("WHERE list_contains(tags, ?)", [tag]) if tag is not None else ("", [])
-        question = f"SELECT * FROM runs {where} ORDER BY started_ns DESC, run_id LIMIT ? OFFSET ?"
-        with self._asking() as con:
-            result = con.execute(question, [*values, limit, offset])
+        where, values = ("list_contains(tags, ?)", [tag]) if tag is not None else ("true", [])
+        # Of all the others only the start is read.
+        newest = f"SELECT started_ns FROM runs WHERE {where} ORDER BY started_ns DESC LIMIT ?"
+        question = f"""SELECT * FROM runs WHERE {where} AND started_ns >= (SELECT min(started_ns) FROM ({newest}))
+            ORDER BY started_ns DESC, run_id LIMIT ? OFFSET ?"""
+        with self._asking("runs") as con:
+            result = con.execute(question, [*values, *values, limit + offset, limit, offset])
             columns = [str(column[0]) for column in result.description]
             return [loading.summary(dict(zip(columns, row, strict=True))) for row in result.fetchall()]
 
@@ -92,12 +95,12 @@ class Store:
 
         Raises UnknownRunError if none does, or more than one.
         """
-        with self._asking() as con:
+        with self._asking("runs") as con:
             return _find(con, ref)
 
     def run(self, run_id: str) -> Run:
         """Derive the run with exactly this id. Raises UnknownRunError if nothing is recorded of it."""
-        with self._asking() as con:
+        with self._asking("runs", "spans", "findings") as con:
             run = loading.run(con, run_id)
             if run is None:
                 raise _unknown(con, run_id)
@@ -105,7 +108,7 @@ class Store:
 
     def each(self, run_ids: Iterable[str]) -> list[Run]:
         """Derive the runs with these ids, as they stand at one moment; those nothing is recorded of are left out."""
-        with self._asking() as con:
+        with self._asking("runs", "spans", "findings") as con:
             return list(loading.runs(con, run_ids))
 
     def judge(self, run_id: str, findings: Sequence[Finding]) -> None:
@@ -161,7 +164,7 @@ class Store:
         """List the spans that ended in an error, the last to begin first."""
         from harness.store.failing import failures
 
-        with self._asking() as con:
+        with self._asking("runs", "spans") as con:
             return failures(con, limit)
 
     def search(self, text: str, limit: int = 50) -> Iterator[Hit]:
@@ -174,7 +177,7 @@ class Store:
 
         if not text:
             raise UsageError("there is nothing to search for", hint="Give the text.")
-        return search(self._asking, text.encode(errors="replace").decode(), limit)
+        return search(lambda: self._asking("runs"), text.encode(errors="replace").decode(), limit)
 
     def sql(self, query: str) -> Answer:
         """Answer a question in SQL over the public views.
@@ -203,13 +206,13 @@ class Store:
                 raise UsageError(one_line(reason, _WIDEST), hint=hint) from error
 
     @contextmanager
-    def _asking(self) -> Iterator[Connection]:
-        """Give a view for the questions of this class, which need no more of the public views than these."""
+    def _asking(self, *views: str) -> Iterator[Connection]:
+        """Give a view for a question of this class that needs no more of the public views than these."""
         from harness.store.schema import reading
         from harness.store.viewing import viewing
 
         with ExitStack() as stack:
-            con = _in_this_schema(self.path, lambda: stack.enter_context(viewing(self.path, ("runs", "spans"))))
+            con = _in_this_schema(self.path, lambda: stack.enter_context(viewing(self.path, views)))
             with reading(self.path):
                 yield con
 

@@ -12,6 +12,7 @@ from harness.errors import StoreError
 from harness.store.facts import CALL_OPERATIONS, text, texts
 from harness.store.files import PATIENCE_S, STORE_LOCK, held, look
 from harness.store.gather import gather
+from harness.store.rollup import verdicts
 from harness.store.schema import CALLED_COLUMNS, RUN_COLUMNS, SPAN_COLUMNS, attach, connect, reading
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ VIEWS = {
     "findings": "SELECT run_id, code, name, severity, seq, span_id, text, evidence FROM working.verdicts",
 }
 """The public views, documented and stable: what people may ask with SQL."""
+_VERDICTS = verdicts(
+    "(SELECT run_id, at_ns, body FROM stored.judgements UNION ALL SELECT run_id, at_ns, body FROM working.judgements)"
+)
 _SETTLED = f"SELECT {_RUNS} FROM stored.runs"
 """``runs`` where journals say nothing of any run."""
 
@@ -84,6 +88,8 @@ def _open(con: Connection, store: Path, only: Collection[str]) -> None:
     ingested = {str(row[0]) for row in con.execute("SELECT segment FROM stored.ingested").fetchall()}
     segments = look(store)
     gather(con, [segments.folder / name for name in segments.sealed if name not in ingested], segments.living)
+    if "findings" in only:
+        con.execute(f"CREATE VIEW working.verdicts AS {_VERDICTS}")
     # Where nothing waits, DuckDB finds the newest rows of the one table without looking at all of it.
     settled = con.execute("FROM working.rollups LIMIT 1").fetchone() is None
     for name in only:
