@@ -32,6 +32,8 @@ from harness.syncing import Syncing
 FORMAT = 1
 ROTATE_BYTES = 4 << 20
 ROTATE_NS = 30 * 1_000_000_000
+SILENCE_NS = 60 * 1_000_000_000
+"""How long a run may be silent in a process that still counts on what it wrote of it. Then it may have been removed."""
 FOLDER = "journal"
 SUFFIX = ".jsonl"
 

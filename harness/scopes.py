@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel
 
 from harness import bridging
+from harness.journal import SILENCE_NS
 from harness.model import Json, Operation
 
 if TYPE_CHECKING:
@@ -26,6 +28,23 @@ class RunState:
     run_id: str
     attributes: Mapping[str, Json] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
+    open: set[str] = field(default_factory=set)
+    """The ids of its spans that this process has begun and not ended."""
+    process: str = ""
+    seen_ns: int = 0
+    """When the last of them ended, in nanoseconds since the Unix epoch."""
+
+    def doubt(self, process: str) -> None:
+        """Forget what is written where it may be gone by now: in a forked child, and after a silence.
+
+        A run in which something is open, or was a while ago, is not removed from a store while its process lives.
+        """
+        forked = self.process != process
+        if forked:
+            self.process = process
+            self.open.clear()
+        if forked or (not self.open and abs(time.time_ns() - self.seen_ns) > SILENCE_NS):
+            self.known.clear()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

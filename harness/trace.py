@@ -28,6 +28,8 @@ from harness.redaction import Redaction, store_key
 from harness.scopes import RunState, Scope, current, given_run, swap, within
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
     from harness.journal import Journal
 
 __all__ = ["Link", "Part", "RunState", "Scope", "Trace", "current", "safely", "swap"]
@@ -92,13 +94,13 @@ class Trace:
         attributes: Mapping[str, Json] | None = None,
         price_overrides: Mapping[str, tuple[float, float]] | None = None,
         privacy: Privacy | None = None,
-        otel: bool = False,
+        otel: bool | TracerProvider = False,
         begun: Callable[[str], None] | None = None,
     ) -> None:
         """*attributes* go onto every root span: the run's name, tags, mode and framework.
 
         *privacy* says what may be written (default: everything but secrets). With *otel* each span goes to the
-        program's own OpenTelemetry provider, too. *begun* is told the id of each run.
+        program's own OpenTelemetry provider, too: the one given, or else the global one. *begun* is told the id of each run.
         """
         global _writing  # noqa: PLW0603 - one attachment a process
         self.journal = journal
@@ -106,7 +108,8 @@ class Trace:
         self.privacy = privacy or Privacy(Redaction(key=store_key(journal.folder.parent)))
         if not self.privacy.whole:
             self.attributes[semconv.HARNESS_CAPTURE] = self.privacy.capture.value
-        self._otel = otel
+        self._otel = otel is not False
+        self._provider = None if isinstance(otel, bool) else otel
         self._begun = begun
         self._run: RunState | None = None
         self._failed: set[tuple[str, str]] = set()
@@ -178,7 +181,8 @@ class Trace:
     ) -> Scope:
         """Begin a span, write its start after the *contents* and *links* it names, and make it current."""
         scope = self._begin(operation, subject, attributes)
-        self._emit(scope, contents, links)
+        if self._emit(scope, contents, links):
+            scope.run.open.add(scope.record["span_id"])
         swap(scope)
         return scope
 
@@ -209,6 +213,8 @@ class Trace:
         elapsed = time.perf_counter_ns() - scope.started
         self._complete(record, record["start_ns"] + elapsed, next(self._sequence), ok=error is None)
         self._emit(scope, contents)
+        scope.run.open.discard(record["span_id"])
+        scope.run.seen_ns = time.time_ns()
 
     def _begin(self, operation: Operation, subject: str, attributes: Mapping[str, Json]) -> Scope:
         if self._process != self.journal.process:  # a forked child must not repeat its parent's ids
@@ -247,7 +253,7 @@ class Trace:
             run=run, operation=operation, parent=parent, record=record, started=time.perf_counter_ns(), outside=outside
         )
         if self._otel:
-            scope.span = bridging.begin(self.privacy.visible(record))
+            scope.span = bridging.begin(self.privacy.visible(record), self._provider)
             if scope.span is not None and (made := bridging.ids(scope.span)):
                 record["trace_id"], record["span_id"] = made
         return scope
@@ -343,9 +349,10 @@ class Trace:
         link = self._links[last, part] = context_hash(last, part)
         return link
 
-    def _emit(self, scope: Scope, contents: Sequence[Part] = (), links: Sequence[Link] = ()) -> None:
-        """Write what is new of *contents* and *links*, and then the span's record, in one go."""
+    def _emit(self, scope: Scope, contents: Sequence[Part] = (), links: Sequence[Link] = ()) -> bool:
+        """Write what is new of *contents* and *links*, and then the span's record, in one go. Says whether it was."""
         run, fresh, lines = scope.run, set[str](), []
+        run.doubt(self.journal.process)
         run_id = encode(run.run_id)
         for name, text in contents:
             if name not in run.known and name not in fresh:
@@ -360,10 +367,12 @@ class Trace:
         if scope.span is not None and record["k"] == "e":
             bridging.end(scope.span, self.privacy.visible(record))
         lines.append(self.privacy.record(record) + "\n")
-        if self.journal.write("".join(lines).encode(errors="replace")) and fresh:
+        written = self.journal.write("".join(lines).encode(errors="replace"))
+        if written and fresh:
             if len(run.known) > _MOST_KNOWN:
                 run.known.clear()
             run.known.update(fresh)
+        return written
 
     # The seam -----------------------------------------------------------------------------------------------------
 

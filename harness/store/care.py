@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
+from harness.journal import SILENCE_NS
 from harness.store import files, remaking
 from harness.store.schema import reading
 from harness.store.taking import take
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
 _MOST_COPIES = 6
+_GRACE_NS = 2 * SILENCE_NS
 _SPAN_BYTES = 120
 _LINK_BYTES = 60
 
@@ -49,7 +52,8 @@ class Keep:
     """What stays when a store is pruned. A rule that is None removes nothing.
 
     Runs that ended before *since_ns* go, and all but the *newest* runs, and the oldest ones until the database has at
-    most *most_bytes*. A run with one of *tags* stays, and so does one that goes on or is not wholly taken in.
+    most *most_bytes*. A run with one of *tags* stays, and so does one that goes on or is not wholly taken in, or ended
+    less than two minutes ago while anybody writes.
     """
 
     since_ns: int | None = None
@@ -189,6 +193,9 @@ def _lighter(rows: Sequence[_Row], going: Sequence[_Row], off: float) -> list[_R
 
 def _removable(store: Path, keep: Keep) -> tuple[list[_Row], int, int]:
     """List the runs that may be removed, oldest first; and the weight and number of all runs."""
+    # Who still writes may go on in a run it ended just now, and name contents of it that it does not write again.
+    now_ns = time.time_ns()
+    recent = (now_ns - _GRACE_NS, now_ns + _GRACE_NS) if files.look(store).living else (1, 0)
     with viewing(store) as con, reading(store):
         found = con.execute(
             f"""WITH weights AS (
@@ -201,8 +208,9 @@ def _removable(store: Path, keep: Keep) -> tuple[list[_Row], int, int]:
             SELECT run_id, coalesce(ended_ns, started_ns), row_number() OVER (ORDER BY started_ns DESC, run_id),
                 coalesce(weight, 0)::BIGINT,
                 status = 'running' OR run_id IN (SELECT run_id FROM working.rollups) OR list_has_any(tags, ?::VARCHAR[])
+                OR coalesce(ended_ns, started_ns) BETWEEN ? AND ?
             FROM runs LEFT JOIN weights USING (run_id) ORDER BY started_ns, run_id DESC""",
-            [list(keep.tags)],
+            [list(keep.tags), *recent],
         ).fetchall()
     rows = [
         _Row(run_id=str(run_id), ended_ns=ended_ns, rank=rank, weight=weight)
