@@ -85,3 +85,13 @@ def test_equal_secrets_leave_equal_marks_and_words_stay() -> None:
 def test_a_key_is_found_in_json_whatever_stands_before_it(before):
     key = "sk-" + "aB3d" * 8
     assert key not in redactor({})(canonical({"content": f"{before}{key}\nand on"}))
+
+
+_ABBREVIATED = ["sk-", "aw-", "xoxb-", "-----BEGIN PRIVATE KEY-----", "ghp_", "github_pat_", "hf_"]
+
+
+@given(st.sampled_from(_ABBREVIATED), st.text("ab-_ ", max_size=12), st.text("ab-_ ", max_size=12))
+def test_a_secret_is_found_whatever_stands_around_it(beginning: str, before: str, after: str) -> None:
+    end = "-----END PRIVATE KEY-----" if "BEGIN" in beginning else ""
+    secret = f"{beginning}{'X' * 40}{end}"
+    assert secret not in redactor({})(f"{before} {secret} {after}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import trace
+from harness import privacy, trace
 from harness.call import Call, Reply
 from harness.model import Operation
 from harness.store import open_store
@@ -20,7 +20,7 @@ from tests.server import ScriptedServer
 pytestmark = stage.THEIR_WARNINGS
 
 SHORT, LONG = 200, 400
-COUNTED = ("context_hash", "canonical", "digest")
+COUNTED = {"context_hash": trace, "canonical": privacy, "digest": trace}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +77,8 @@ def chat(folder: Path, turns: int, counts: Counter[str]) -> Cost:
 def costs(tmp_path_factory):
     counts: Counter[str] = Counter()
     with pytest.MonkeyPatch.context() as patch:
-        for name in COUNTED:
-            patch.setattr(trace, name, counting(counts, name, getattr(trace, name)))
+        for name, module in COUNTED.items():
+            patch.setattr(module, name, counting(counts, name, getattr(module, name)))
         return [chat(tmp_path_factory.mktemp("store"), turns, counts) for turns in (SHORT, LONG)]
 
 
