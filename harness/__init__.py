@@ -5,6 +5,8 @@ Everything here is loaded when it is first used, so ``import harness`` costs nex
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,3 +40,21 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - module attributes may be an
 def __dir__() -> list[str]:
     """List the public names, loaded or not."""
     return sorted([*globals(), *_HOMES])
+
+
+def _wanted() -> bool:
+    """Say whether ``HARNESS_TRACE`` asks for this program to be recorded.
+
+    Not our own command, which Python calls ``-m`` until it has found it; nor a process that a traced one has started,
+    which is attached to as that one says.
+    """
+    if os.environ.get("HARNESS_TRACE") != "1" or "HARNESS_CHILDREN" in os.environ:
+        return False
+    program = next(iter(getattr(sys, "argv", ())), "")
+    return program != "-m" and program.replace("\\", "/").rpartition("/")[2] != "harness"
+
+
+if _wanted():
+    from harness.recording import instrument_quietly
+
+    instrument_quietly()

@@ -18,6 +18,7 @@ from harness.model import Json
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+    from opentelemetry.trace import TracerProvider
 
 SCOPE = "autogen-harness"
 
@@ -38,9 +39,12 @@ def ids(span: Span) -> tuple[str, str] | None:
     return (f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else None
 
 
-def begin(record: Mapping[str, Any]) -> Span | None:
-    """Begin the span that *record* tells of in the program's provider. None if it has none, or does not want it."""
-    span = trace.get_tracer(SCOPE).start_span(
+def begin(record: Mapping[str, Any], provider: TracerProvider | None) -> Span | None:
+    """Begin the span that *record* tells of in the program's *provider* (default: the global one).
+
+    None if there is none, or it does not want the span.
+    """
+    span = trace.get_tracer(SCOPE, tracer_provider=provider).start_span(
         record["name"],
         kind=SpanKind[record["kind"]],
         attributes=_attributes(record["attributes"]),

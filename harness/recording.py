@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from harness import config, plugins, semconv
 from harness.call import Call, Interceptor, Reply, Stream, achain, chain, stream_chain
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.journal import Journal, make_store
 from harness.privacy import Privacy
 from harness.redaction import Redaction, store_key
+from harness.text import printable
 from harness.trace import RunState, Trace
 
 if TYPE_CHECKING:
     import os
+
+    from opentelemetry.trace import TracerProvider
 
     from harness.model import Json
 
@@ -40,6 +43,7 @@ class Recording:
         mode: str,
         attributes: Mapping[str, Json],
         settings: config.Config,
+        otel: bool | TracerProvider = False,
         redact: Callable[[str], str] | None = None,
         begun: Callable[[str], None] | None = None,
     ) -> None:
@@ -59,7 +63,7 @@ class Recording:
             attributes=attributes,
             price_overrides=settings.prices,
             privacy=self.privacy,
-            otel=settings.otel,
+            otel=otel,
             begun=begun,
         )
         self.interceptors: tuple[Interceptor, ...] = (self.trace, *interceptors)
@@ -114,7 +118,7 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
     tags: Iterable[str] = (),
     capture: str | None = None,
     redact: Callable[[str], str] | None = None,
-    otel: bool | None = None,
+    otel: bool | TracerProvider | None = None,
     begun: Callable[[str], None] | None = None,
 ) -> Recording:
     """Record every AutoGen conversation of this process from now on, agents built earlier included.
@@ -122,7 +126,8 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
     *store* is a folder (default: the project's). *interceptors* may answer calls, outermost first. *mode* is ``live``,
     ``record`` or ``replay``; in the last two the framework's own response cache is off. *name* and *tags* go onto each
     run. *capture* is ``full``, ``metadata`` (who, to whom, how long, and a hash, but never what) or ``off``, and *otel*
-    whether spans go to the program's own OpenTelemetry provider, too; the project's settings stand for both.
+    whether spans go to the program's own OpenTelemetry provider, too (the one given, or the global one); the project's
+    settings stand for both.
 
     *redact* is given each text and gives it back without what is secret here. If it raises, or gives no text, the text
     is withheld. *begun* is told the id of each run that begins.
@@ -138,8 +143,6 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
     settings = config.load(store=store)
     if capture is not None:
         settings = replace(settings, capture=config.capture(capture, "capture"))
-    if otel is not None:
-        settings = replace(settings, otel=otel)
     if mode == "record" and settings.capture is not config.Capture.FULL:
         msg = f"a cassette needs contents, and capture is {settings.capture.value!r}"
         raise UsageError(msg, hint="Record with capture = 'full' (--capture full, HARNESS_CAPTURE=full).")
@@ -154,6 +157,7 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
         mode=mode,
         attributes=attributes,
         settings=settings,
+        otel=settings.otel if otel is None else otel,
         redact=redact,
         begun=begun,
     )
@@ -161,6 +165,14 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
     for adapter in adapters():
         _attach_when_imported(adapter)
     return _recording
+
+
+def instrument_quietly() -> None:
+    """Attach as the project's settings say; what hinders it is logged, and the program goes on."""
+    try:
+        instrument()
+    except HarnessError as error:
+        log.warning("nothing is recorded: %s %s", printable(error), printable(error.hint))
 
 
 @functools.cache

@@ -43,7 +43,7 @@ def one_line(text: object, width: int) -> str:
 
 
 # Where a key may begin. In JSON, a letter stands before it where the text has a line break or a control character.
-_EDGE = r"(?:\b|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
+_EDGE = r"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
 _ANYWHERE = frozenset({"bearer", "basic", "private-key", "url-password", "url-secret"})
 # Each kind of secret, under a character and with a literal that it must contain. Both are looked for before the regular
 # expression is tried: one character is found twenty times as fast as a literal, and most texts lack most of these.

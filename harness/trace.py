@@ -15,7 +15,7 @@ import random
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -38,10 +38,11 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Part = tuple[str, str]
 """A content's hash and its redacted canonical JSON."""
-Link = tuple[str, str | None, str]
-"""A context's hash, the hash of the context before it, and the hash of the part it adds."""
+Link = tuple[str, str | None, Part]
+"""A context's hash, the hash of the context before it, and the part it adds."""
 
 _MOST_REMEMBERED = 8192
+_MOST_HISTORIES = 64
 _MOST_LINKS = 65_536
 _MOST_KNOWN = 200_000
 _LONGEST_ERROR = 2000
@@ -100,7 +101,8 @@ class Trace:
         """*attributes* go onto every root span: the run's name, tags, mode and framework.
 
         *privacy* says what may be written (default: everything but secrets). With *otel* each span goes to the
-        program's own OpenTelemetry provider, too: the one given, or else the global one. *begun* is told the id of each run.
+        program's own OpenTelemetry provider, too: the one given, or else the global one. *begun* is told the id of each
+        run.
         """
         global _writing  # noqa: PLW0603 - one attachment a process
         self.journal = journal
@@ -122,6 +124,7 @@ class Trace:
         self._process = journal.process
         self._parts: dict[int, tuple[object, str, str]] = {}
         self._links: dict[tuple[str | None, str], str] = {}
+        self._histories: dict[int, tuple[list[Mapping[str, Json]], list[Link]]] = {}
         _writing = weakref.ref(self)
 
     # Runs ---------------------------------------------------------------------------------------------------------
@@ -329,19 +332,27 @@ class Trace:
         self._parts[id(body)] = (body, name, text)
         return name, text
 
-    def context(self, messages: Sequence[Mapping[str, Json]]) -> tuple[str | None, list[Part], list[Link]]:
-        """Chain *messages* into a context: its hash (None for no messages), and the parts and links it is made of.
+    def context(self, messages: Sequence[Mapping[str, Json]]) -> tuple[str | None, Sequence[Link]]:
+        """Chain *messages* into a context: its hash (None for no messages), and the links that it is made of.
 
-        A history that has grown costs one hash for each new message: the links before are remembered.
+        A history that has grown costs what is new of it: the same objects in the same order are known at one look.
         """
-        parts = [self.part(message) for message in messages]
-        links: list[Link] = []
-        last: str | None = None
-        for name, _ in parts:
-            link = self._links.get((last, name)) or self._link(last, name)
-            links.append((link, last, name))
+        if not messages:
+            return None, ()
+        first, asked = messages[0], list(messages)
+        before, links = self._histories.get(id(first), ((), ()))
+        known = len(before) if before and before[0] is first and asked[: len(before)] == before else 0
+        found = list(links[:known])
+        last = found[-1][0] if found else None
+        for message in asked[known:]:
+            part = self.part(message)
+            link = self._links.get((last, part[0])) or self._link(last, part[0])
+            found.append((link, last, part))
             last = link
-        return last, parts, links
+        if len(self._histories) >= _MOST_HISTORIES:
+            self._histories = {}
+        self._histories[id(first)] = asked, found
+        return last, found
 
     def _link(self, last: str | None, part: str) -> str:
         if len(self._links) >= _MOST_LINKS:
@@ -354,15 +365,15 @@ class Trace:
         run, fresh, lines = scope.run, set[str](), []
         run.doubt(self.journal.process)
         run_id = encode(run.run_id)
-        for name, text in contents:
+        new = _unwritten(links, run.known)
+        for name, text in itertools.chain((part for _, _, part in new), contents):
             if name not in run.known and name not in fresh:
                 fresh.add(name)
                 lines.append(f'{{"k":"p","run_id":{run_id},"hash":"{name}","body":{text}}}\n')
-        for link, prev, part in links:
-            if link not in run.known and link not in fresh:
-                fresh.add(link)
-                before = f'"{prev}"' if prev else "null"
-                lines.append(f'{{"k":"l","run_id":{run_id},"hash":"{link}","prev":{before},"part":"{part}"}}\n')
+        for link, prev, (part, _) in new:
+            fresh.add(link)
+            before = f'"{prev}"' if prev else "null"
+            lines.append(f'{{"k":"l","run_id":{run_id},"hash":"{link}","prev":{before},"part":"{part}"}}\n')
         record = scope.record
         if scope.span is not None and record["k"] == "e":
             bridging.end(scope.span, self.privacy.visible(record))
@@ -395,9 +406,9 @@ class Trace:
     def _asked(self, call: Call) -> Scope | None:
         attributes = describe.asked(call)
         contents: list[Part] = []
-        links: list[Link] = []
+        links: Sequence[Link] = ()
         if call.operation is Operation.CHAT:
-            context, contents, links = self.context(call.request.get("messages") or ())
+            context, links = self.context(call.request.get("messages") or ())
             if context:
                 attributes[semconv.HARNESS_INPUT_CONTEXT] = context
             if call.request.get("tools"):
@@ -420,3 +431,14 @@ class Trace:
                 attributes[semconv.HARNESS_OUTPUT_CHOICES] = [name for name, _ in others]
         # A reply with both a value and an exception is an answer: the framework's way to say "nobody".
         self.close(scope, attributes, error=reply.error if reply.value is None else None, contents=contents)
+
+
+def _unwritten(links: Sequence[Link], known: Container[str]) -> list[Link]:
+    """Give the links that are not written yet, in order. One that is has all before it written, and their parts."""
+    new: list[Link] = []
+    for link in reversed(links):
+        if link[0] in known:
+            break
+        new.append(link)
+    new.reverse()
+    return new
