@@ -1,6 +1,7 @@
 """What it costs to take journals in and to ask a store, each beside the plainest way DuckDB has to do as much.
 
-``HARNESS_BENCH_SPANS`` says how many spans the store holds (100,000 unless told).
+``HARNESS_BENCH_SPANS`` says how many spans the store holds, in hundred thousands (100,000 unless told), and
+``HARNESS_BENCH_FOLDER`` where it is kept for the next time.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from harness.journal import make_store
+from harness.journal import FOLDER, make_store
 from harness.store import Store, open_store
-from harness.store.files import DATABASE
+from harness.store.files import DATABASE, names
 
-from .journals import fill
+from .journals import NEEDLE, fill
 from .measure import Figure, compare, digits
+from .stores import filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,23 +32,15 @@ CHUNK = 100_000
 PAIRS = 3
 ASKED = 7
 
-QUESTIONS = {
-    "newest 50 runs": (
-        "SELECT * FROM runs ORDER BY started_ns DESC, run_id LIMIT 50",
-        "GROUP BY over all spans",
-        """SELECT run_id, min(start_ns), max(end_ns), count(*), sum(cost_usd) FROM stored.spans
-        GROUP BY run_id ORDER BY 2 DESC LIMIT 50""",
-    ),
-    "newest 50 errors": (
-        """SELECT run_id, span_id, agent, error, start_ns FROM spans WHERE status = 'error'
-        ORDER BY start_ns DESC LIMIT 50""",
-        "numbering every error",
-        """SELECT * FROM (SELECT run_id, span_id, agent, error, start_ns, row_number() OVER (ORDER BY start_ns DESC)
-        AS place FROM stored.spans WHERE status = 'error') WHERE place <= 50""",
-    ),
-}
-EXACT = """SELECT agent, quantile_cont(end_ns - start_ns, [0.5, 0.95, 0.99]) FROM spans
+GROUPED = """SELECT run_id, min(start_ns), max(end_ns), count(*), sum(cost_usd) FROM stored.spans
+    GROUP BY run_id ORDER BY 2 DESC LIMIT 50"""
+NUMBERED = """SELECT * FROM (SELECT run_id, span_id, agent, error, start_ns, row_number() OVER (ORDER BY start_ns DESC)
+    AS place FROM stored.spans WHERE status = 'error') WHERE place <= 50"""
+EXACT = """SELECT agent, quantile_cont(end_ns - start_ns, [0.5, 0.95, 0.99]) FROM stored.spans
     WHERE operation <> 'message' GROUP BY agent"""
+SUMMED = """SELECT agent, count(*), count(DISTINCT run_id), sum(input_tokens), sum(output_tokens), sum(cost_usd),
+    quantile_cont(end_ns - start_ns, [0.5, 0.95]) FROM calls GROUP BY agent"""
+TREE = "SELECT * FROM stored.spans WHERE run_id = '{}'"
 COLD = "from harness.store import open_store; import sys; open_store(sys.argv[1]).runs(1)"
 BARE = "import duckdb, sys; duckdb.connect(sys.argv[1], read_only=True).execute('SELECT 1').fetchall()"
 
@@ -55,9 +49,9 @@ def figures() -> Iterator[Figure]:
     """Measure ingest on fresh stores, then the questions on one of the size that was asked for."""
     with tempfile.TemporaryDirectory() as folder:
         yield from _ingest(Path(folder))
-        store, written = _filled(Path(folder) / "asked")
+        store, written = filled(Path(os.environ.get("HARNESS_BENCH_FOLDER", folder)) / f"{SPANS}-spans", SPANS)
         size = (store.path / DATABASE).stat().st_size
-        yield _once("bytes per span in the database", size / SPANS, "B", written / SPANS, "its journal")
+        yield _once("bytes per span in the database", size / SPANS, "B", written, "its journal")
         yield from _asked(store)
         yield compare(
             "cold: newest run, in a process of its own",
@@ -97,62 +91,52 @@ def _ingest(folder: Path) -> Iterator[Figure]:
     )
 
 
-def _filled(path: Path) -> tuple[Store, int]:
-    """Make a store that holds all the spans in its database, and say how many bytes of journal they were."""
-    store = open_store(path)
-    written = 0
-    for first in range(0, SPANS, CHUNK):
-        written += fill(path, min(CHUNK, SPANS - first), first=first)
-        store.ingest()
-    return store, written
-
-
 def _asked(store: Store) -> Iterator[Figure]:
-    with store.view() as con:
-        for name, (question, peer, plain) in QUESTIONS.items():
-            yield compare(
-                name,
-                lambda question=question: _ms(lambda: con.execute(question).fetchall()),  # type: ignore[misc]
-                peer=peer,
-                floor=lambda plain=plain: _ms(lambda: con.execute(plain).fetchall()),  # type: ignore[misc]
-                unit="ms",
-                n=ASKED,
-            )
-    middle = store.runs(limit=1, offset=SPANS // 100)[0]
-    with store.view() as con:
-        unbounded = "SELECT * FROM stored.spans WHERE run_id = ?"
-        yield compare(
-            "one run's spans",
-            lambda: _ms(lambda: _tree(con, middle.run_id)),
-            peer="looking for its id in all spans",
-            floor=lambda: _ms(lambda: con.execute(unbounded, [middle.run_id]).fetchall()),
-            unit="ms",
-            n=ASKED,
-        )
-
     yield compare(
-        "p50, p95, p99 by agent, from the histogram",
-        lambda: _ms(lambda: store.latencies(by=["agent"])),
-        peer="exact quantiles over all spans",
-        floor=lambda: _ms(lambda: store.sql(EXACT)),
+        "a view, which every answer needs",
+        lambda: _ms(lambda: _look(store, "SELECT 1")),
+        peer="connecting to an empty DuckDB",
+        floor=lambda: _ms(lambda: duckdb.connect().close()),
         unit="ms",
         n=ASKED,
     )
-    for name, text in (("newest hit of a common word", "refactor"), ("search that finds nothing", "no such words")):
+    middle = store.runs(limit=1, offset=SPANS // 200)[0].run_id
+    questions: tuple[tuple[str, Callable[[], object], str, str], ...] = (
+        ("newest 50 runs", lambda: store.runs(50), "GROUP BY over all spans", GROUPED),
+        ("one run", lambda: store.run(middle), "looking for its id in all spans", TREE.format(middle)),
+        ("newest 50 errors", lambda: store.failures(50), "numbering every error", NUMBERED),
+        ("p50, p95, p99 by agent", lambda: store.latencies(["agent"]), "exact quantiles over all spans", EXACT),
+        ("what harness stats says by agent", lambda: store.usage("agent"), "GROUP BY over all calls", SUMMED),
+    )
+    for name, ask, peer, plain in questions:
         yield compare(
             name,
-            lambda text=text: _ms(lambda: next(store.search(text), None)),  # type: ignore[misc]
-            peer="scanning every content and attribute once",
-            floor=lambda text=text: _ms(lambda: _scan(store, text)),  # type: ignore[misc]
+            lambda ask=ask: _ms(ask),  # type: ignore[misc]
+            peer=peer,
+            floor=lambda plain=plain: _ms(lambda: _look(store, plain)),  # type: ignore[misc]
             unit="ms",
-            n=PAIRS,
+            n=ASKED,
         )
+    yield compare(
+        "search: newest hit of a common word",
+        lambda: _ms(lambda: next(store.search("refactor"))),
+        peer="scanning every content and attribute once",
+        floor=lambda: _ms(lambda: _scan(store, "refactor")),
+        unit="ms",
+        n=PAIRS,
+    )
+    for name, text in (
+        ("a word of one message in a million spans", NEEDLE),
+        ("a word that is nowhere", "nowhere to see"),
+    ):
+        found = _ms(lambda text=text: next(store.search(text), None))  # type: ignore[misc]
+        scanned = _ms(lambda text=text: _scan(store, text))  # type: ignore[misc]
+        yield _once(f"search: newest hit of {name}", found, "ms", scanned, "scanning every content and attribute once")
 
 
-def _tree(con: Any, run_id: str) -> list[Any]:
-    from harness.store.loading import spans
-
-    return spans(con, run_id)
+def _look(store: Store, question: str) -> None:
+    with store.view() as con:
+        con.execute(question).fetchall()
 
 
 def _scan(store: Store, text: str) -> None:
@@ -169,8 +153,11 @@ def _pending(store: Store) -> Iterator[Figure]:
         return _ms(lambda: store.runs(1), clock=time.process_time)
 
     settled = [looked() for _ in range(ASKED)]
+    before = set(names(store.path))
     fill(store.path, 50, first=SPANS)
     waiting = [looked() for _ in range(ASKED)]
+    for name in set(names(store.path)) - before:
+        (store.path / FOLDER / name).unlink()
     yield _once(
         "CPU of a look with a journal of 50 spans waiting",
         sorted(waiting)[ASKED // 2],
