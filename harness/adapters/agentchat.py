@@ -114,26 +114,28 @@ class AgentChat:
 
     @contextlib.contextmanager
     def _team(self, team: Any) -> Iterator[None]:
-        topic = str(getattr(team, "_group_topic_type", ""))
-        members = [str(member.name) for member in team._participants]  # noqa: SLF001
-        notes = {
-            "speaker": team._group_chat_manager_name,  # noqa: SLF001
-            "manager": team._group_chat_manager_name,  # noqa: SLF001
-            "members": members,
-            "decides": issubclass(team._base_group_chat_manager_class, self._orchestrator),  # noqa: SLF001
-            "people": {str(each.name) for each in team._participants if isinstance(each, self._proxy)},  # noqa: SLF001
-        }
-        subject = f"{team.name}: {', '.join(members)}"
+        notes, topic = self._told_of(team) or {}, str(getattr(team, "_group_topic_type", ""))
+        subject = f"{team.name}: {', '.join(notes.get('members', ()))}"
         with self._talk(subject, _PATTERNS.get(type(team).__name__, "group"), team, notes) as scope:
-            before = self._talks.get(topic)
-            if scope is not None:
+            if scope is not None and notes:
                 self._talks[topic] = scope
             try:
                 yield
             finally:
-                self._talks.pop(topic, None)
-                if before is not None:
-                    self._talks[topic] = before
+                if scope is not None and self._talks.get(topic) is scope:
+                    del self._talks[topic]
+
+    @safely
+    def _told_of(self, team: Any) -> dict[str, Any]:
+        """Note of a team who is in it, and how it is led."""
+        members, manager = team._participants, team._group_chat_manager_name  # noqa: SLF001
+        return {
+            "speaker": manager,
+            "manager": manager,
+            "members": [str(member.name) for member in members],
+            "people": {str(member.name) for member in members if isinstance(member, self._proxy)},
+            "decides": issubclass(team._base_group_chat_manager_class, self._orchestrator),  # noqa: SLF001
+        }
 
     @contextlib.contextmanager
     def _talk(self, subject: str, pattern: str, member: Any, notes: Mapping[str, Any]) -> Iterator[Scope | None]:
@@ -172,7 +174,7 @@ class AgentChat:
         elif "manager" in notes:
             found = ending(notes.get("stop"), notes["manager"], decides=notes["decides"])
         else:
-            found = Ending(kind=EndingKind.ANSWERED, agent=notes["speaker"])
+            found = Ending(kind=EndingKind.ANSWERED, agent=notes.get("speaker"))
         said = {
             semconv.HARNESS_ENDING: found.kind.value,
             semconv.HARNESS_ENDING_AGENT: found.agent,

@@ -114,9 +114,12 @@ def _call_tool(adapter: Watcher, original: Function) -> Function:
         async def run() -> Any:
             return _checked(await original(bench, *args, **kwargs))
 
-        name, asked = _benched(adapter, original, bench, args, kwargs)
+        call = _benched(adapter, original, bench, args, kwargs)
+        if call is None:
+            return await original(bench, *args, **kwargs)
+        name = call.request["name"]
         try:
-            return await a_through(adapter, asked, run, _told, lambda value: _tool_result(name, value))
+            return await a_through(adapter, lambda: call, run, _told, lambda value: _tool_result(name, value))
         except ToolFailedError as error:
             return error.native
         except RecordedError as error:
@@ -128,8 +131,7 @@ def _call_tool(adapter: Watcher, original: Function) -> Function:
 def _call_stream(adapter: Watcher, original: Function) -> Function:
     @stepped
     async def call_tool_stream(bench: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        name, asked = _benched(adapter, original, bench, args, kwargs)
-        call = None if within(Operation.TOOL) else safely(asked)()
+        call = None if within(Operation.TOOL) else _benched(adapter, original, bench, args, kwargs)
         if call is None:
             async with closing(original(bench, *args, **kwargs)) as stream:
                 async for item in stream:
@@ -138,7 +140,7 @@ def _call_stream(adapter: Watcher, original: Function) -> Function:
         real = _streaming(lambda: original(bench, *args, **kwargs))
         async with closing(adapter.recording.stream(call, real)) as answer:
             async for item in answer:
-                yield _benched_result(name, item) if isinstance(item, Reply) else item
+                yield _benched_result(call.request["name"], item) if isinstance(item, Reply) else item
 
     return call_tool_stream
 
@@ -184,12 +186,10 @@ def _failed_before(name: str, error: RecordedError) -> Any:
     return _tool_result(name, {"result": str(error)}, is_error=True)
 
 
-def _benched(
-    adapter: Watcher, original: Function, bench: Any, args: tuple[Any, ...], kwargs: Value
-) -> tuple[str, Callable[[], Call]]:
+@safely
+def _benched(adapter: Watcher, original: Function, bench: Any, args: tuple[Any, ...], kwargs: Value) -> Call:
     given = inspect.signature(original).bind_partial(bench, *args, **kwargs).arguments
-    name = str(given.get("name") or "")
-    return name, lambda: _call(adapter, name, given.get("arguments"), given.get("call_id"))
+    return _call(adapter, str(given.get("name") or ""), given.get("arguments"), given.get("call_id"))
 
 
 def _checked(result: Any) -> Any:

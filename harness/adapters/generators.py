@@ -9,9 +9,13 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.trace import current, swap
+from harness import bridging
+from harness.trace import Scope, current, swap
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 Stream = Callable[..., AsyncGenerator[Any, None]]
 
@@ -28,22 +32,28 @@ def stepped(make: Stream) -> Stream:
         stream = make(*args, **kwargs)
         try:
             while True:
-                outside = swap(inside)
+                around, outside = bridging.around(), swap(inside)
                 try:
                     item = await stream.__anext__()
                 except StopAsyncIteration:
                     return
                 finally:
-                    inside = swap(outside)
+                    inside = _leave(outside, around)
                 yield item
         finally:
-            outside = swap(inside)
+            around, outside = bridging.around(), swap(inside)
             try:
                 await stream.aclose()
             finally:
-                swap(outside)
+                _leave(outside, around)
 
     return steps
+
+
+def _leave(outside: Scope | None, around: Span) -> Scope | None:
+    """Let the reader be *outside* again; and in its own span *around*, where ours are the program's spans, too."""
+    inside = current()
+    return swap(outside, None if inside is None or inside.span is None else around)
 
 
 @asynccontextmanager

@@ -23,14 +23,12 @@ class Patches:
         and attributes, so that copying, pickling and lookups by name go on as before.
         """
         original = vars(owner).get(name)
+        function = getattr(original, "__func__", original)  # of a static or class method
         abstract = getattr(original, "__isabstractmethod__", False)
-        if (id(owner), name) in self._seen or not callable(original) or abstract:
+        if (id(owner), name) in self._seen or not callable(function) or abstract:
             return
-        if isinstance(original, (staticmethod, classmethod)):
-            function = original.__func__
-            self._put(owner, name, original, type(original)(functools.wraps(function)(make(function))))
-            return
-        self._put(owner, name, original, functools.wraps(original)(make(original)))
+        wrapper = functools.wraps(function)(make(function))
+        self._put(owner, name, original, wrapper if function is original else type(original)(wrapper))
 
     def wrap_all(self, cls: type, name: str, make: Callable[[Function], Function]) -> None:
         """Wrap *name* in *cls* and in each of its bases that defines it."""
