@@ -167,17 +167,18 @@ class Store:
         with self._asking("runs", "spans") as con:
             return failures(con, limit)
 
-    def search(self, text: str, limit: int = 50) -> Iterator[Hit]:
+    def search(self, text: str, limit: int = 50, *, any_case: bool = False) -> Iterator[Hit]:
         """Yield up to *limit* places where *text* was said or stands in a span: newest run first, last in it first.
 
-        Upper and lower case differ. The first hits come before all is searched; what is recorded meanwhile may be
-        missed. Raises UsageError for an empty text.
+        Upper and lower case differ, unless *any_case* is asked for. The first hits come before all is searched; what is
+        recorded meanwhile may be missed. Raises UsageError for an empty text.
         """
         from harness.store.searching import search
 
         if not text:
             raise UsageError("there is nothing to search for", hint="Give the text.")
-        return search(lambda: self._asking("runs"), text.encode(errors="replace").decode(), limit)
+        text = text.encode(errors="replace").decode()
+        return search(lambda: self._asking("runs"), text, limit, any_case=any_case)
 
     def sql(self, query: str) -> Answer:
         """Answer a question in SQL over the public views.

@@ -73,6 +73,28 @@ def test_names_of_fields_are_not_what_was_said_and_letters_have_their_case(store
     assert places(store, "timeout") == [("run-000", "tool")]
 
 
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("a NeEdLe in hay", "nEEdlE"),
+        ("Grüße, ÉCOLE", "école"),
+        ("ПРИВЕТ", "привет"),
+        ("what? (A.B)* [x] {1} ^$ | \\D", "(a.b)* [X] {1} ^$ | \\d"),
+        ('Say "So"\nand\tgo', 'say "SO"\nAND\tGO'),
+        ("🙂 Yes 100%_", "🙂 YES 100%_"),
+    ],
+)
+def test_letters_of_either_case_are_found_where_that_is_asked_for(store, said, text):
+    journals.write(store.path, A, 0, talk(0, f"before {said} after"))
+    journals.write(store.path, A, 1, talk(1, **{"gen_ai.tool.call.result": said}))
+    for _ in range(2):
+        assert places(store, text) == []
+        found = [(hit.run_id, hit.span_id) for hit in store.search(text, any_case=True)]
+        assert found == [("run-001", "tool"), ("run-000", "m0")]
+        assert list(store.search(f"{text}x", any_case=True)) == []
+        store.ingest()
+
+
 def test_what_is_said_in_one_run_is_not_found_in_another(store):
     part, *rest = talk(0, "needle")
     other = [{**record, "run_id": "run-999"} for record in rest]
