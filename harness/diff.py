@@ -178,8 +178,8 @@ def _totals(left: Run, right: Run) -> list[Total]:
 
 
 def _time(run: Run) -> int | None:
-    """Give how long a run took; None while it goes on."""
+    """Give how long a run took; None while it goes on, and where that is unknown."""
     about = run.summary
-    if about.status is RunStatus.RUNNING or about.ended_ns is None:
+    if about.status is RunStatus.RUNNING or about.ended_ns is None or not about.timed:
         return None
     return max(0, about.ended_ns - about.started_ns)

@@ -213,6 +213,11 @@ class RunStatus(str, Enum):
     INTERRUPTED = "interrupted"
 
 
+SYNTHETIC_NS = 946_684_800_000_000_000
+"""The start of the year 2000, UTC: where imported runs are put whose times nobody wrote down."""
+_SYNTHETIC_UNTIL_NS = SYNTHETIC_NS + 366 * 86_400 * 1_000_000_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
     """One row of the runs list: the columns of the public view ``runs``."""
@@ -237,6 +242,11 @@ class RunSummary:
     findings: int
     worst: Severity | None
     tags: tuple[str, ...]
+
+    @property
+    def timed(self) -> bool:
+        """Whether its times are known; else they give the order, from a moment in the year 2000, and nothing more."""
+        return not SYNTHETIC_NS <= self.started_ns < _SYNTHETIC_UNTIL_NS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,11 +82,18 @@ def _number(value: float | None) -> tuple[bool, float]:
     return (value is not None, value or 0)
 
 
+def _took(run: RunSummary) -> int | None:
+    return run.ended_ns - run.started_ns if run.ended_ns is not None and run.timed else None
+
+
 ORDERS: tuple[Order, ...] = (
     Order(name="when", key=lambda run: run.started_ns),
     Order(name="cost", key=lambda run: _number(run.cost_usd)),
     Order(name="tokens", key=lambda run: _number(total_tokens(run.input_tokens, run.output_tokens))),
-    Order(name="time", key=lambda run: _number(None if run.ended_ns is None else run.ended_ns - run.started_ns)),
+    Order(
+        name="time",
+        key=lambda run: _number(_took(run)),
+    ),
     Order(name="msgs", key=lambda run: run.messages),
     Order(name="findings", key=lambda run: (marks.RANK[run.worst] if run.worst else 0, run.findings)),
     Order(name="name", key=lambda run: run.name.casefold(), largest_first=False),

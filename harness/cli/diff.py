@@ -141,11 +141,11 @@ def _rows(found: Diff, width: int) -> list[str]:
     parting = found.parting or 0
     start = max(0, parting - _EQUAL_BEFORE)
     shown = found.rows[start : parting + _MOST_ROWS]
-    page = [click.style(f"  ⋯ {_many(start, 'equal message')}", dim=True)] if start else []
+    page = [click.style(f"  ⋯ {figures.many(start, 'equal message')}", dim=True)] if start else []
     for place, row in enumerate(shown, start=start + 1):
         page += _row(place, row, width)
     rest = len(found.rows) - start - len(shown)
-    return [*page, *([click.style(f"  ⋯ {_many(rest, 'row')} more; --json has them", dim=True)] if rest else [])]
+    return [*page, *([click.style(f"  ⋯ {figures.many(rest, 'row')} more; --json has them", dim=True)] if rest else [])]
 
 
 def _row(place: int, row: Row, width: int) -> list[str]:
@@ -199,7 +199,3 @@ def _change(total: Total) -> str:
         return "="
     sign = "+" if change > 0 else "−"  # noqa: RUF001 - a minus sign
     return sign + _figure(total, abs(change))
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{figures.count(number)} {noun}{'' if number == 1 else 's'}"

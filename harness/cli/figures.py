@@ -43,6 +43,11 @@ def count(number: int | None) -> str:
     return UNKNOWN if number is None else f"{number:,}"
 
 
+def many(number: int, noun: str) -> str:
+    """Say how many of what, which forms its plural with an s."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def money(amount_usd: float | None) -> str:
     """Write an amount of US dollars."""
     if amount_usd is None:
@@ -82,8 +87,15 @@ def ago(at_ns: int, now_ns: int) -> str:
         return UNKNOWN
 
 
+def began(run: RunSummary, now_ns: int) -> str:
+    """Write how long ago a run began."""
+    return ago(run.started_ns, now_ns) if run.timed else UNKNOWN
+
+
 def elapsed(run: RunSummary, now_ns: int) -> str:
     """Write how long a run took, or has been going on."""
+    if not run.timed:
+        return UNKNOWN
     return duration((now_ns if run.ended_ns is None else run.ended_ns) - run.started_ns)
 
 

@@ -71,8 +71,8 @@ def _line(account: Account) -> str:
         runs.append(f"{figures.count(account.grown)} with more to tell")
     return (
         f"{one_line(account.file, _WIDEST)} ({account.format}): runs {', '.join(runs)}; "
-        f"{figures.count(account.messages)} messages, {figures.count(account.spans)} spans; "
-        f"{figures.count(len(account.bad))} bad lines"
+        f"{figures.many(account.messages, 'message')}, {figures.many(account.spans, 'span')}; "
+        f"{figures.many(len(account.bad), 'bad line')}"
     )
 
 
@@ -80,7 +80,7 @@ def _name_bad(account: Account) -> None:
     for bad in account.bad[:_SHOWN]:
         say(f"{one_line(account.file, _WIDEST)}:{bad.line}: {one_line(bad.why, _WIDEST)}")
     if len(account.bad) > _SHOWN:
-        say(f"… and {figures.count(len(account.bad) - _SHOWN)} more bad lines; --json names them all.")
+        say(f"… and {figures.many(len(account.bad) - _SHOWN, 'more bad line')}; --json names them all.")
 
 
 def _document(account: Account) -> dict[str, object]:

@@ -41,9 +41,9 @@ def title(run: Run, now_ns: int, width: int) -> list[str]:
     used = figures.tokens(about)
     facts = [
         figures.ending(about),
-        _many(about.messages, "message"),
-        _many(about.model_calls, "model call"),
-        *([_many(about.tool_calls, "tool call")] if about.tool_calls else []),
+        figures.many(about.messages, "message"),
+        figures.many(about.model_calls, "model call"),
+        *([figures.many(about.tool_calls, "tool call")] if about.tool_calls else []),
         f"{figures.count(used)} tokens",
         figures.money(about.cost_usd),
         figures.elapsed(about, now_ns),
@@ -52,7 +52,7 @@ def title(run: Run, now_ns: int, width: int) -> list[str]:
         f"run {about.run_id}",
         *([about.framework] if about.framework else []),
         *([about.mode] if about.mode != "live" else []),
-        figures.ago(about.started_ns, now_ns),
+        *([figures.began(about, now_ns)] if about.timed else ["at an unknown time"]),
         *_withheld(run),
         *([f"tagged {', '.join(about.tags)}"] if about.tags else []),
     ]
@@ -109,7 +109,7 @@ def forest(run: Run, width: int) -> Iterator[str]:
     calls = {call.span.span_id: call for call in run.calls}
     messages = {message.span_id: message for message in run.messages}
     for depth, span in rows:
-        took = "" if span.operation is Operation.MESSAGE else _took(span)
+        took = "" if span.operation is Operation.MESSAGE or not run.summary.timed else _took(span)
         room = max(20, width - 13 - 2 * min(depth, 20))
         text = one_line(_label(span, calls.get(span.span_id), messages.get(span.span_id)), room)
         mark = click.style(_STATUS_GLYPHS[span.status], fg=_STATUS_COLOURS[span.status])
@@ -242,13 +242,9 @@ def _last_line(run: Run) -> Iterator[str]:
     if about.status is RunStatus.RUNNING:
         yield "● still running"
     elif about.status is RunStatus.INTERRUPTED:
-        yield f"◌ interrupted: its process died; {_many(about.messages, 'message')} had been said"
+        yield f"◌ interrupted: its process died; {figures.many(about.messages, 'message')} had been said"
     elif not about.messages:
         yield "Nothing was said in this run."
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{figures.count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def _folded(text: str, width: int) -> list[str]:

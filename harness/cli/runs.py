@@ -70,5 +70,5 @@ def _row(run: RunSummary, now_ns: int) -> tuple[str, ...]:
         figures.money(run.cost_usd),
         figures.elapsed(run, now_ns),
         f"{figures.SEVERITY_GLYPHS[run.worst]} {run.findings} {run.worst.value}" if run.worst else "",
-        figures.ago(run.started_ns, now_ns),
+        figures.began(run, now_ns),
     )

@@ -99,13 +99,14 @@ def _tell(found: Verified) -> None:
         figures.put(f"… and {figures.count(len(found.flaws) - _MOST_SHOWN)} more; --json lists all")
     which = "every run" if found.runs == found.of else f"the newest {figures.count(found.runs)} of {found.of:,} runs"
     looked = (
-        f"{which}: {_many(found.spans, 'span')}, {_many(found.parts, 'content')}, {_many(found.links, 'link')}"
+        f"{which}: {figures.many(found.spans, 'span')}, {figures.many(found.parts, 'content')}, "
+        f"{figures.many(found.links, 'link')}"
         if found.of
         else "no runs"
     )
     mark = click.style("✖", fg="red") if found.flaws else click.style("✔", fg="green")
-    result = _many(len(found.flaws), "fault") if found.flaws else "the store is whole"
-    figures.put(f"{mark} {result} · {looked} · {_many(found.bad, 'bad line')}")
+    result = figures.many(len(found.flaws), "fault") if found.flaws else "the store is whole"
+    figures.put(f"{mark} {result} · {looked} · {figures.many(found.bad, 'bad line')}")
     if found.runs < found.of:
         say("`harness store verify --all` looks at every run.")
 
@@ -156,10 +157,10 @@ def _pruned(done: Pruned, *, dry_run: bool) -> str:
     if done.after_bytes is not None and done.after_bytes != done.before_bytes:
         sizes += f" → {octets(done.after_bytes)}"
     if not done.run_ids:
-        return f"nothing to remove · {_many(done.kept, 'run')} · {sizes}"
+        return f"nothing to remove · {figures.many(done.kept, 'run')} · {sizes}"
     named = [one_line(run_id, 40) for run_id in done.run_ids[:3]]
     some = ", ".join(named) + (" …" if len(done.run_ids) > len(named) else "")
-    return f"{verb} {_many(len(done.run_ids), 'run')} ({some}) · {_many(done.kept, 'run')} kept · {sizes}"
+    return f"{verb} {figures.many(len(done.run_ids), 'run')} ({some}) · {figures.many(done.kept, 'run')} kept · {sizes}"
 
 
 @command.command()
@@ -189,7 +190,3 @@ def _ready(path: Path | None) -> Store:
     migrate(opened.path)
     opened.ingest()
     return opened
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{figures.count(number)} {noun}{'' if number == 1 else 's'}"

@@ -9,14 +9,12 @@ from typing import Protocol
 
 from harness import semconv
 from harness.canonical import canonical, context_hash, digest, encode
-from harness.model import Json, Operation, Span, Status
+from harness.model import SYNTHETIC_NS, Json, Operation, Span, Status
 from harness.text import redactor
 
 TAG = "imported"
 """What every imported run is tagged with."""
 MODE = "import"
-SYNTHETIC_NS = 946_684_800_000_000_000
-"""The start of the year 2000, UTC: where runs are put whose times nobody wrote down."""
 SYNTHETIC_RUN_NS = 1_000_000_000
 SYNTHETIC_STEP_NS = 1_000_000
 _RUN_DIGITS, _TRACE_DIGITS, _SPAN_DIGITS = 16, 32, 16

@@ -25,7 +25,7 @@ def test_one_line_tells_what_became_of_a_file(tmp_path, capsys):
     file = write(tmp_path / "talk.jsonl", TALK, "{")
     code, out, err = run(capsys, "import", file, "--store", tmp_path / "store")
     assert code == Exit.CLEAN
-    assert out == f"{file} (conversations): runs 1 new, 0 known; 1 messages, 2 spans; 1 bad lines\n"
+    assert out == f"{file} (conversations): runs 1 new, 0 known; 1 message, 2 spans; 1 bad line\n"
     assert err.startswith(f"{file}:2: no JSON")
 
 

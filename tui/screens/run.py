@@ -279,7 +279,7 @@ def title(story: Story, width: int, *, now_ns: int, following: bool) -> Content:
     summary = story.run.summary
     mark = marks.RUN[summary.status]
     running = summary.status is RunStatus.RUNNING
-    end_ns = now_ns if running else summary.ended_ns
+    end_ns = None if not summary.timed else now_ns if running else summary.ended_ns
     ending = next((item.ending for item in reversed(story.items) if item.ending is not None), None)
     numbers = (
         words.plural(summary.turns, "turn"),

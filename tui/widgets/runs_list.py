@@ -78,7 +78,7 @@ class RunsList(Lines):
             "cost": fit(words.money(run.cost_usd), 8, right=True),
             "time": fit(self._time(run), 7, right=True),
             "findings": _findings(run),
-            "when": fit(words.ago(run.started_ns, self._now()), 8, "dim", right=True),
+            "when": fit(words.ago(run.started_ns, self._now()) if run.timed else words.UNKNOWN, 8, "dim", right=True),
         }
         line = [Content(" "), Content.styled(mark.glyph, mark.style)]
         for column, cell_width in layout(width):
@@ -87,6 +87,8 @@ class RunsList(Lines):
         return [Content.assemble(*line)]
 
     def _time(self, run: RunSummary) -> str:
+        if not run.timed:
+            return words.UNKNOWN
         if run.status is RunStatus.RUNNING:
             return words.duration(self._now() - run.started_ns)
         return words.duration(None if run.ended_ns is None else run.ended_ns - run.started_ns)
