@@ -11,6 +11,8 @@ import mmap
 PHASES = ("idle", "write", "rotate", "fork", "rename", "read", "begin", "insert", "commit", "checkpoint", "unlink")
 WRITER_PHASES = ("write", "rotate", "fork", "rename")
 TAKER_PHASES = ("begin", "insert", "commit", "checkpoint", "unlink")
+MOMENTS = ("", "outside", "before", "during", "after", "step")
+"""How a kill came: from outside at any moment, or by fate, at this moment of a phase."""
 SLOTS = 8192
 FAMILY = 8
 """Slots that one launched process may use: its own, and those of the children it forks."""
@@ -28,11 +30,18 @@ class Board:
         self.gone = view[SLOTS * 9 : SLOTS * 10]
         """Set before a process ends, in whatever way."""
         self.killed = view[SLOTS * 10 : SLOTS * 11]
-        """Set before a process is killed, by itself or by the suite."""
-        self._shared = view[SLOTS * 12 :].cast("Q")
+        """Which of the MOMENTS it is, set before a process is killed, by itself or by the suite."""
+        self.lasted_s = view[SLOTS * 12 : SLOTS * 12 + 8 * len(PHASES)].cast("d")
+        """How long each phase took the last time that anyone went through it."""
+        self._shared = view[SLOTS * 13 :].cast("Q")
 
     def post(self, slot: int, phase: str) -> None:
         self.phase[slot] = PHASES.index(phase)
+
+    def doom(self, slot: int, moment: str) -> None:
+        """Note that the process is killed now."""
+        self.gone[slot] = 1
+        self.killed[slot] = MOMENTS.index(moment)
 
     def where(self, slot: int) -> str:
         return PHASES[self.phase[slot]]

@@ -101,4 +101,4 @@ def watch(board: Board, reader: int, path: Path, notes: Path, pause_s: float) ->
                 out.write("\n".join(f"live: {line}" for line in found.said) + "\n")
         else:
             board.checked(reader)
-        time.sleep(max(pause_s, min(time.monotonic() - began, 1.0)))  # ingest needs its turn, too
+        time.sleep(max(pause_s, min(6 * (time.monotonic() - began), 5.0)))  # ingest needs its turn, too

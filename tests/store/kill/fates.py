@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from .board import Board
+from .board import PHASES, Board
 
 _SHORTEST_S = 0.0003
 
@@ -46,7 +46,6 @@ class Life:
         self._dice = random.Random(seed)  # noqa: S311 - not for secrets
         self._pid = os.getpid()
         self._entered: Counter[str] = Counter()
-        self._lasted: dict[str, float] = {}
         self._steps: int | None = None
 
     @contextmanager
@@ -62,20 +61,20 @@ class Life:
         try:
             yield
         finally:
-            self._lasted[phase] = time.perf_counter() - began
+            self.board.lasted_s[PHASES.index(phase)] = time.perf_counter() - began
             if doomed:
-                self.die()
+                self.die("after")
             self.board.post(self.slot, before)
 
     def _approach(self, phase: str) -> None:
         if self.fate.how == "before":
-            self.die()
+            self.die("before")
         elif self.fate.how == "step":
             self._steps = 0
         elif self.fate.how == "during":
             # Sooner than it took the last time. A thread can kill while another is in a system call or in DuckDB.
-            delay = self._dice.random() * max(self._lasted.get(phase, 0.002), _SHORTEST_S)
-            threading.Thread(target=lambda: (time.sleep(delay), self.die()), daemon=True).start()
+            delay = self._dice.random() * max(self.board.lasted_s[PHASES.index(phase)], _SHORTEST_S)
+            threading.Thread(target=lambda: (time.sleep(delay), self.die("during")), daemon=True).start()
 
     def step(self) -> None:
         """Come to a system call, and die before it if that is the fate."""
@@ -83,7 +82,7 @@ class Life:
         if self._steps is not None:
             self._steps += 1
             if self._steps > self.fate.step:
-                self.die()
+                self.die("step")
 
     def notice_fork(self) -> None:
         """Take the slot that was laid out for a child, if that is what this is."""
@@ -97,9 +96,9 @@ class Life:
         else:
             self.fate, self._steps = Fate(), None
 
-    def die(self) -> None:
+    def die(self, moment: str) -> None:
         """Be killed, here and now."""
-        self.board.gone[self.slot] = self.board.killed[self.slot] = 1
+        self.board.doom(self.slot, moment)
         os.kill(os.getpid(), signal.SIGKILL)
 
 

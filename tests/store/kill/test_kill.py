@@ -5,16 +5,51 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
+
+# In a process of its own: it forks, so it must not have opened a database or started a thread.
+COMMAND = (sys.executable, "-m", "tests.store.kill", "--json")
+MOST_S = 115.0
+
+
+def account(told: str) -> dict:
+    given = json.loads(told.splitlines()[0])
+    wrong = {kind: given[kind] for kind in ("lost", "doubled", "corrupt", "dangling", "live_faults", "failures")}
+    assert not any(wrong.values()), given
+    return given
 
 
 def test_nothing_is_lost_doubled_or_corrupt_when_writers_and_ingesters_are_killed():
-    # In a process of its own: it forks, so it must not have opened a database or started a thread.
-    command = [sys.executable, "-m", "tests.store.kill", "--kills", "24", "--each", "1", "--seconds", "5", "--json"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    command = [*COMMAND, "--kills", "24", "--each", "1", "--seconds", "110"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=MOST_S, check=False)
     assert not run.stderr
-    account = json.loads(run.stdout.splitlines()[0])
-    wrong = {kind: account[kind] for kind in ("lost", "doubled", "corrupt", "dangling", "live_faults", "failures")}
-    assert not any(wrong.values()), account
-    assert account["writers_killed"] > 0
-    assert account["ingesters_killed"] > 0
-    assert account["seen"] >= account["acked"] > 0
+    given = account(run.stdout)
+    assert run.returncode == 0, given
+    assert given["moments"]["outside"] > 12
+    assert given["seen"] >= given["acked"] > 0
+
+
+def test_a_run_whose_time_is_up_before_it_met_its_bar_gives_its_account_and_fails():
+    command = [*COMMAND, "--kills", "9999", "--seconds", "2"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=MOST_S, check=False)
+    assert not run.stderr
+    assert run.returncode == 1
+    assert account(run.stdout)["rounds"] == 1
+
+
+def test_a_run_that_is_terminated_gives_its_account_and_fails(tmp_path):
+    command = ["env", f"TMPDIR={tmp_path}", *COMMAND, "--kills", "9999", "--seconds", "110"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        end = time.monotonic() + MOST_S
+        while not list(tmp_path.glob("kill-*/round-0/store/journal")):
+            assert time.monotonic() < end
+            assert run.poll() is None
+            threading.Event().wait(0.01)
+        run.terminate()
+        told, complaints = run.communicate(timeout=MOST_S)
+    assert not complaints
+    assert run.returncode == 1
+    given = account(told)
+    assert given["unseen"] == 1
+    assert given["said"] == ["ended by SIGTERM"]

@@ -28,7 +28,7 @@ EVERY_CHAT = 16
 """Of so many spans the last is a model call, which carries the whole history; the others are messages."""
 ROTATE_BYTES = 16_000
 _HUGE = 400_000
-_PAUSE_S = 0.004
+_PAUSE_S = 0.04
 
 
 def text(slot: int, number: int, fill: int) -> str:
@@ -143,6 +143,8 @@ def _child(journal: Journal, life: Life) -> None:
         talk.emit()
         life.board.post(life.slot, "idle")
         for _ in range(20):
+            if life.board.stopping:
+                break
             talk.emit()
             time.sleep(_PAUSE_S)
         life.board.gone[life.slot] = 1
