@@ -115,6 +115,9 @@ class AgentChat:
     @contextlib.contextmanager
     def _team(self, team: Any) -> Iterator[None]:
         notes, topic = self._told_of(team) or {}, str(getattr(team, "_group_topic_type", ""))
+        outer = current()
+        if outer is not None and team.name in outer.notes.get("members", ()):
+            outer.notes["carried"][team.name] = notes["carrying"] = []
         subject = f"{team.name}: {', '.join(notes.get('members', ()))}"
         with self._talk(subject, _PATTERNS.get(type(team).__name__, "group"), team, notes) as scope:
             if scope is not None and notes:
@@ -124,6 +127,8 @@ class AgentChat:
             finally:
                 if scope is not None and self._talks.get(topic) is scope:
                     del self._talks[topic]
+                if scope is not None:
+                    self._heard(scope)
 
     @safely
     def _told_of(self, team: Any) -> dict[str, Any]:
@@ -133,6 +138,7 @@ class AgentChat:
             "speaker": manager,
             "manager": manager,
             "members": [str(member.name) for member in members],
+            "carried": {},
             "people": {str(member.name) for member in members if isinstance(member, self._proxy)},
             "decides": issubclass(team._base_group_chat_manager_class, self._orchestrator),  # noqa: SLF001
         }
@@ -245,6 +251,7 @@ class AgentChat:
         elif isinstance(message, events.GroupChatTeamResponse):
             said = [each for each in message.result.messages if hasattr(each, "to_model_message")]
             self._spoken(scope, said, _others(scope, message.name))
+            self._heard(scope, message.name)
 
     @safely
     def _spoken(self, scope: Scope, messages: Sequence[Any], recipients: Sequence[str]) -> None:
@@ -258,9 +265,29 @@ class AgentChat:
                     continue
                 scope.notes["spoken"].add(message.id)
                 human = message.source == _USER or message.source in scope.notes.get("people", ())
-                self.trace.spoken(message.source, recipients, agentchat_messages.spoken(message, human=human))
+                body = agentchat_messages.spoken(message, human=human)
+                carrying = scope.notes.get("carrying") if recipients else None
+                said = self.trace.spoken(message.source, recipients, body, heard=carrying is None)
+                if carrying is not None and said is not None:
+                    carrying.append((said, recipients))
         finally:
             swap(before)
+
+    @safely
+    def _heard(self, scope: Scope, team: str | None = None) -> None:
+        """Complete what was said in *team*, now that the team around it hears it; without one, what none came to hear.
+
+        Where the team around it is itself in another, it is passed on.
+        """
+        carried = scope.notes.get("carried", {})
+        for name in [team] if team is not None else list(carried):
+            others = [member for member in scope.notes["members"] if member != team] if team is not None else []
+            for said, recipients in carried.pop(name, ()):
+                heard = [*recipients, *others]
+                if "carrying" in scope.notes:
+                    scope.notes["carrying"].append((said, heard))
+                else:
+                    self.trace.delivered(said, heard)
 
     # Agents -------------------------------------------------------------------------------------------------------
 

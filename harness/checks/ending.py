@@ -103,7 +103,10 @@ class EndedByLimit(Check):
     def _finding(self, event: Event, ending: Ending, talk: _Talk) -> Finding:
         shown = talk.near or talk.last
         after = talk.messages - talk.near_at
-        limit = _NAMES[ending.kind] + (f"={ending.detail}" if ending.detail else "")
+        number = (ending.detail or "").isdigit()
+        limit = _NAMES[ending.kind] + (
+            f"={ending.detail}" if number else f" ({ending.detail})" if ending.detail else ""
+        )
         text = (
             f"{limit}{f' of {ending.agent}' if ending.agent else ''} ended the conversation, not a termination message"
         )

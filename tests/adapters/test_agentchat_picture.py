@@ -285,16 +285,32 @@ async def test_a_society_of_mind_holds_the_conversation_inside_it(store: Path) -
     assert seen.run.summary.model_calls == len(server.log) == 4
 
 
-async def test_a_team_in_a_team_says_each_message_once(store: Path) -> None:
+async def test_a_team_in_a_team_says_each_message_once_and_everybody_hears_it(store: Path) -> None:
     with ScriptedServer(rules({**ROUND, "You judge": ["Fine. DONE"]})) as server, recording(store) as seen:
-        inner = pair(server, name="editors")
-        outer = teams.RoundRobinGroupChat(
-            [inner, assistant("judge", server, "You judge.")], termination_condition=says("DONE")
-        )
+        inner = teams.RoundRobinGroupChat([pair(server, name="editors")], name="house", max_turns=1)
+        judge = assistant("judge", server, "You judge.")
+        outer = teams.RoundRobinGroupChat([inner, judge], termination_condition=says("DONE"))
         result = await outer.run(task="Go.")
     assert [(m.sender, m.text) for m in seen.run.messages] == said(result)
-    assert len(seen.spans(Operation.CONVERSATION)) == 2
-    assert {run.summary.messages for run in seen.runs} == {len(result.messages)}
+    assert [m.recipients for m in seen.run.messages] == [
+        ("house", "judge"),
+        ("critic", "judge"),
+        ("writer", "judge"),
+        ("critic", "judge"),
+        ("house",),
+    ]
+    assert len(seen.spans(Operation.CONVERSATION)) == 3
+    assert all(span.end_ns is not None for span in seen.run.spans)
+
+
+async def test_what_was_said_in_a_team_that_failed_was_heard_by_nobody_else(store: Path) -> None:
+    script = {"You write": ["Draft."], "You criticise": [error(400, "too long")]}
+    with ScriptedServer(rules(script)) as server, recording(store) as seen:
+        outer = teams.RoundRobinGroupChat([pair(server, name="editors"), assistant("judge", server)])
+        with pytest.raises(RuntimeError, match="too long"):
+            await outer.run(task="Go.")
+    assert [m.recipients for m in seen.run.messages] == [("editors", "judge"), ("critic",)]
+    assert all(span.end_ns is not None for span in seen.run.spans)
 
 
 async def test_an_agent_as_a_tool_holds_a_conversation_under_the_tool(store: Path) -> None:
