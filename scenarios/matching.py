@@ -4,7 +4,8 @@ Two requests are the same when everything that may change the answer is the same
 the tools and every message. What only carries a request (keys, addresses, time limits, labels) does not count, nor
 do the ids of tool calls, which are random and are numbered in order of appearance instead.
 
-Cassettes hold redacted contents, so a live request is redacted before it is compared.
+Cassettes hold redacted contents, so a live request is redacted before it is compared. Volatile values count, unless
+a matcher is given what takes them out (``normalising``).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _COUNTED: Mapping[Operation, tuple[str, ...]] = {
     Operation.SELECTION: ("method", "candidates"),
 }
 _MARK = re.compile(r"\[secret:[^\]\s]{1,80}\]")
-_IDS = frozenset({"tool_call", "tool_call_response"})
+WITH_IDS = frozenset({"tool_call", "tool_call_response"})
 
 
 def arguments(value: Json) -> Json:
@@ -71,9 +72,15 @@ class Matcher:
     Not safe for threads: its user holds a lock. Messages it was shown must not be changed afterwards.
     """
 
-    def __init__(self, redact: Callable[[str], str] | None = None) -> None:
-        """*redact* takes secrets out of a text; the default knows the project's patterns and the environment."""
+    def __init__(
+        self, redact: Callable[[str], str] | None = None, normalise: Callable[[Json], Json] | None = None
+    ) -> None:
+        """*redact* takes secrets out of a text; the default knows the project's patterns and the environment.
+
+        *normalise* takes volatile values out of any JSON.
+        """
         self._redact = redact or project()
+        self._normalise = normalise or (lambda value: value)
         self._chains: dict[tuple[str | None, str], _Chain] = {}
 
     def key(self, kind: Operation, agent: str | None, conversation: str, request: Mapping[str, Json]) -> bytes:
@@ -91,21 +98,28 @@ class Matcher:
         return hashed.digest()
 
     def clean(self, value: Json) -> Json:
-        """Copy *value* without secrets; every secret is the same mark, since its kind depends on the environment."""
+        """Copy *value* without secrets and volatile values.
+
+        Every secret is the same mark, since its kind depends on the environment.
+        """
+        return self._normalise(self._without_secrets(value))
+
+    def _without_secrets(self, value: Json) -> Json:
         if isinstance(value, str):
             text = self._redact(value)
             return _MARK.sub("[secret]", text) if "[secret:" in text else text
         if isinstance(value, Mapping):
-            return {name: self.clean(item) for name, item in value.items()}
+            return {name: self._without_secrets(item) for name, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.clean(item) for item in value]
+            return [self._without_secrets(item) for item in value]
         return value
 
     def message(self, body: Mapping[str, Json]) -> tuple[dict[str, Json], list[str]]:
-        """Copy a message for comparing: without secrets, and with the ids of its tool calls taken out."""
-        copied = self.clean(body)
-        parts = [part for part in copied.get("parts") or () if isinstance(part, dict) and part.get("type") in _IDS]
-        return copied, [str(part.pop("id")) for part in parts if part.get("id") is not None]
+        """Copy a message as ``clean`` does, with the ids of its tool calls taken out."""
+        copied = self._without_secrets(body)
+        parts = [part for part in copied.get("parts") or () if isinstance(part, dict) and part.get("type") in WITH_IDS]
+        ids = [str(part.pop("id")) for part in parts if part.get("id") is not None]
+        return self._normalise(copied), ids
 
     def _history(self, chain: _Chain, messages: Sequence[Mapping[str, Json]]) -> bytes:
         known = _common(chain.messages, messages)

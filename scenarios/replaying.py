@@ -1,32 +1,40 @@
 """Answer calls from a cassette instead of the outside world.
 
-Equal requests get their recorded answers in order, and different requests do not wait for one another, so calls may
-come in another order than they were recorded in. A request that was not recorded fails: it is never passed on.
+Which recorded reply is due is found in one of three ways (``queues``). A request that none is due for fails: it is
+never passed on.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
+import os
 import threading
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from harness import semconv
 from harness.call import RecordedError, Reply
-from harness.errors import Exit, HarnessError
+from harness.errors import Exit, HarnessError, UsageError
 from harness.model import CALLS, Operation
 from harness.text import one_line
 
-from .cassette import CHOSEN_BY_OUTSIDE, Cassette, Exchange, read
+from . import normalising
+from .cassette import Cassette, read
+from .exchanges import CHOSEN_BY_OUTSIDE, Exchange, Outcome
 from .ledger import Ledger
-from .matching import Matcher
 from .nearest import nearest, word
+from .queues import Queues
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from harness.call import Call
+    from harness.model import Json
+
+    from .queues import Asking
 
 
 _HINT = "Undo the change, or record again: `harness run --record all`, `harness trace --record FILE`."
@@ -49,11 +57,19 @@ class CassetteMissError(HarnessError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """How many calls a cassette answered and missed, and how many of its exchanges nobody asked for."""
+    """How many calls a cassette answered, and how; how many it missed; and how many exchanges nobody asked for."""
 
-    hits: int
-    misses: int
-    unused: int
+    hits: int = 0
+    normalised: int = 0
+    changed: int = 0
+    live: int = 0
+    misses: int = 0
+    unused: int = 0
+
+    @property
+    def answered(self) -> int:
+        """How many calls the cassette had an exchange for."""
+        return self.hits + self.normalised + self.changed
 
 
 class Replay:
@@ -62,64 +78,68 @@ class Replay:
     Calls of other *kinds*, and speaker selections that the framework works out itself, go on to the real thing.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one thing that may be set
         self,
         cassette: Cassette,
         *,
         kinds: frozenset[Operation] = CALLS,
         source: str = "",
+        matching: str = "match",
+        normalise: Sequence[str] | None = None,
         redact: Callable[[str], str] | None = None,
         shared: Path | None = None,
     ) -> None:
-        """*source* is where *cassette* comes from, for messages. *redact* takes secrets out of what is compared.
+        """*source* is where *cassette* comes from, for messages; *matching* is one of ``queues.WAYS``.
 
-        Processes that replay it together name one folder as *shared*: what one was answered is used up for all.
+        *normalise* names the volatile values that do not count (default: what the cassette says). *redact* takes
+        secrets out of what is compared. Processes that replay it together name one folder as *shared*: what one was
+        answered is used up for all.
         """
         self.source = source
         self.cassette = cassette
         self.kinds = kinds
+        rules = cassette.header.normalise if normalise is None else normalise
         self._lock = threading.Lock()
-        self._redact = redact
-        self._matcher = Matcher(redact)
-        self._played = [False] * len(self.cassette.exchanges)
-        self._asked: Counter[tuple[Operation, str | None]] = Counter()
-        self._misses: list[CassetteMissError] = []
+        self._queues = Queues(cassette.exchanges, way=matching, kinds=kinds, normalise=rules, redact=redact)
         self._ledger = Ledger(shared) if shared is not None else None
-        self._waiting: dict[bytes, list[int]] = {}
-        for index, exchange in enumerate(self.cassette.exchanges):
-            key = self._matcher.key(exchange.kind, exchange.agent, exchange.conversation, exchange.request)
-            self._waiting.setdefault(key, []).append(index)
+        self._asked: Counter[tuple[Operation, str | None]] = Counter()
+        self._outcomes: Counter[Outcome] = Counter()
+        self._misses: list[CassetteMissError] = []
 
     @classmethod
-    def load(
-        cls,
-        path: Path,
-        *,
-        kinds: frozenset[Operation] = CALLS,
-        redact: Callable[[str], str] | None = None,
-        shared: Path | None = None,
-    ) -> Replay:
-        """Replay the file at *path*. Raises UsageError if it cannot be read."""
-        return cls(read(path), kinds=kinds, source=str(path), redact=redact, shared=shared)
+    def load(cls, path: Path, **how: Any) -> Replay:  # noqa: ANN401 - as in __init__
+        """Replay the file at *path*; *how* as above. Raises UsageError if it cannot be read.
+
+        What is not said is taken from the environment, so that the processes of one program agree:
+        ``HARNESS_MATCHING``, ``HARNESS_NORMALISE`` and ``HARNESS_LIVE``, the last two with commas between.
+        """
+        return cls(read(path), source=str(path), **{**_from_environment(), **how})
 
     def __call__(self, call: Call) -> Generator[Call, Reply, Reply]:
         """Answer *call*; a request that was not recorded gets a CassetteMissError as its error."""
         if not self._answers(call):
             return (yield call)
         with self._lock:
-            answer = self._take(call)
-        if isinstance(answer, CassetteMissError):
-            return Reply(error=answer, replayed=True)
-        if answer.failure is not None:
-            return Reply(error=RecordedError(answer.failure.type, answer.failure.message), replayed=True)
-        if answer.reply is None:
-            return (yield call)
-        return Reply(value=answer.reply, replayed=True)
+            index, outcome, miss = self._take(call)
+        seen: dict[str, Json] = {semconv.HARNESS_REPLAY_VERDICT: outcome.value}
+        if index is None:
+            return Reply(error=miss, replayed=True, attributes=seen)
+        seen[semconv.HARNESS_REPLAY_EXCHANGE] = index + 1
+        exchange = self.cassette.exchanges[index]
+        if exchange.failure is not None:
+            told = exchange.failure
+            error = RecordedError(told.type, told.message, status=told.status, body=told.body)
+            return Reply(error=error, replayed=True, attributes=seen)
+        if exchange.reply is None:
+            reply = yield call
+            return replace(reply, attributes={**reply.attributes, **seen})
+        return Reply(value=_fresh(exchange), replayed=True, attributes=seen)
 
     @property
     def hits(self) -> int:
-        """How many calls the cassette answered."""
-        return sum(self._known())
+        """How many calls the cassette had an exchange for, in all processes that share it."""
+        with self._lock, self._held():
+            return sum(self._queues.played)
 
     @property
     def misses(self) -> tuple[CassetteMissError, ...]:
@@ -128,70 +148,65 @@ class Replay:
         others = (CassetteMissError(text, hint=_HINT, nearest=None, difference=difference) for text, difference in told)
         return (*self._misses, *others)
 
-    def _known(self) -> list[bool]:
-        """Say of each exchange whether it was played, here or in another process."""
-        if self._ledger is not None:
-            with self._ledger.held(self._played):
-                pass
-        return self._played
-
     def unused(self) -> tuple[Exchange, ...]:
         """List the exchanges that nobody asked for, in recorded order."""
-        return tuple(
-            exchange
-            for exchange, played in zip(self.cassette.exchanges, self._known(), strict=True)
-            if not played and exchange.kind in self.kinds
-        )
+        with self._lock, self._held():
+            return tuple(self.cassette.exchanges[index] for index in self._queues.left())
 
     def account(self) -> Account:
-        """Count hits, misses and unused exchanges."""
-        return Account(hits=self.hits, misses=len(self.misses), unused=len(self.unused()))
+        """Count what became of the calls, and the exchanges nobody asked for.
+
+        Of calls in other processes no more is known here than that they were hits.
+        """
+        others = {name: self._outcomes[outcome] for name, outcome in _COUNTS.items()}
+        return Account(
+            hits=self.hits - sum(others.values()),
+            **others,
+            misses=len(self.misses),
+            unused=len(self.unused()),
+        )
+
+    def _held(self) -> contextlib.AbstractContextManager[None]:
+        """Know what other processes were answered, and let them know what we are."""
+        return self._ledger.held(self._queues.played) if self._ledger is not None else contextlib.nullcontext()
 
     def _answers(self, call: Call) -> bool:
         if call.operation not in self.kinds:
             return False
         return call.operation is not Operation.SELECTION or call.request.get("method") in CHOSEN_BY_OUTSIDE
 
-    def _take(self, call: Call) -> Exchange | CassetteMissError:
+    def _take(self, call: Call) -> tuple[int | None, Outcome, CassetteMissError | None]:
         self._asked[call.operation, call.agent] += 1
-        key = self._matcher.key(call.operation, call.agent, call.conversation, call.request)
-        waiting = self._waiting.get(key, [])
-        with self._ledger.held(self._played) if self._ledger is not None else contextlib.nullcontext():
-            found = self._play(call, waiting)
-        if found is not None:
-            return self.cassette.exchanges[found]
-        miss = self._miss(call, [index for index in waiting if not self._played[index]], key)
+        asking = (call.operation, call.agent, call.conversation, call.request)
+        with self._held():
+            index, outcome = self._queues.take(asking)
+        if index is not None and self.cassette.exchanges[index].live:
+            outcome = Outcome.LIVE
+        self._outcomes[outcome] += 1
+        if index is not None:
+            return index, outcome, None
+        miss = self._miss(call, asking)
         self._misses.append(miss)
         if self._ledger is not None:
             self._ledger.miss(str(miss), miss.difference)
-        return miss
+        return None, outcome, miss
 
-    def _play(self, call: Call, waiting: list[int]) -> int | None:
+    def _miss(self, call: Call, asking: Asking) -> CassetteMissError:
         exchanges = self.cassette.exchanges
-        for place, index in enumerate(waiting):
-            if self._played[index]:
-                continue  # by another process
-            if not call.conversation or exchanges[index].conversation in {"", call.conversation}:
-                del waiting[place]
-                self._played[index] = True
-                return index
-        return None
-
-    def _miss(self, call: Call, elsewhere: list[int], key: bytes) -> CassetteMissError:
+        waiting, equal = self._queues.elsewhere(asking), self._queues.equal(asking)
         near: Exchange | None = None
-        if elsewhere:
-            near = self.cassette.exchanges[elsewhere[0]]
+        if waiting is not None and exchanges[waiting].conversation not in {"", call.conversation}:
+            near = exchanges[waiting]
             difference = f"it was recorded in the conversation {near.conversation!r}, now it is {call.conversation!r}"
-        elif key in self._waiting:
-            same = [e for e in self.cassette.exchanges if e.kind is call.operation and e.agent == call.agent]
-            matcher = Matcher(self._redact)
-            again = [e for e in same if matcher.key(e.kind, e.agent, e.conversation, e.request) == key]
-            near = again[-1] if again else None
-            times = "once" if len(again) == 1 else f"{len(again)} times"
+        elif waiting is not None:
+            near, difference = exchanges[waiting], "it comes in another order than it was recorded in"
+        elif equal:
+            near = exchanges[equal[-1]]
+            times = "once" if len(equal) == 1 else f"{len(equal)} times"
             difference = f"the same request was recorded {times}, and now it comes once more"
         else:
-            recorded = zip(self.cassette.exchanges, self._played, strict=True)
-            found = nearest(self._matcher, call.operation, call.agent, call.request, recorded)
+            recorded = zip(exchanges, self._queues.played, strict=True)
+            found = nearest(self._queues.matcher, call.operation, call.agent, call.request, recorded)
             near, difference = found.exchange, found.difference
         who = f" of {one_line(call.agent, 40)!r}" if call.agent else ""
         number = self._asked[call.operation, call.agent]
@@ -203,3 +218,28 @@ class Replay:
             nearest=near,
             difference=difference,
         )
+
+
+_COUNTS = {"normalised": Outcome.NORMALISED, "changed": Outcome.CHANGED, "live": Outcome.LIVE}
+
+
+def environment(*, matching: str, normalise: Sequence[str] | None, live: frozenset[Operation]) -> dict[str, str]:
+    """Write what ``Replay.load`` reads from the environment."""
+    found = {"HARNESS_MATCHING": matching, "HARNESS_LIVE": ",".join(sorted(kind.value for kind in live))}
+    return found if normalise is None else {**found, "HARNESS_NORMALISE": ",".join(normalise)}
+
+
+def _from_environment() -> dict[str, Any]:
+    found: dict[str, Any] = {"normalise": normalising.from_environment()}
+    if os.environ.get("HARNESS_MATCHING"):
+        found["matching"] = os.environ["HARNESS_MATCHING"]
+    live = {name.strip() for name in os.environ.get("HARNESS_LIVE", "").split(",") if name.strip()}
+    known = {kind.value: kind for kind in CALLS}
+    for name in sorted(live - known.keys()):
+        raise UsageError(f"HARNESS_LIVE: there is no kind of call {name!r}", hint=f"Known: {', '.join(sorted(known))}.")
+    return {**found, "kinds": CALLS - {known[name] for name in live}}
+
+
+def _fresh(exchange: Exchange) -> Mapping[str, Json] | None:
+    """Give the reply as an object of the program's own, which it may change, where it gets to see it as it is."""
+    return exchange.reply if exchange.kind is Operation.CHAT else copy.deepcopy(exchange.reply)

@@ -6,13 +6,13 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from harness import check, config, derive, semconv
+from harness import check, config, derive
 from harness.errors import UnknownRunError, UsageError
 from harness.model import CALLS, Finding, Run
 from harness.store import open_store
 
-from . import cassette, scenario, stage, verdict
-from .replaying import Account, CassetteMissError, Replay
+from . import cassette, rehearsal, scenario, stage, verdict
+from .replaying import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,18 +27,27 @@ if TYPE_CHECKING:
 RECORD = ("none", "once", "all")
 
 
-def run_scenario(path: Path, *, store: Path | None = None, record: str = "none") -> Verdict:
+def run_scenario(
+    path: Path, *, store: Path | None = None, record: str = "none", matching: str | None = None
+) -> Verdict:
     """Rehearse the scenario at *path* and give the verdict; its run is kept in *store* (default: the project's).
 
     *record* is ``none`` (replay only), ``once`` (record if there is no cassette yet) or ``all`` (record again).
-    Recording asks the real models; the cassette is written only if the conversation came to its end.
+    Recording asks the real models; the cassette is written only if the conversation came to its end. *matching* is one
+    of ``queues.WAYS`` (default: the scenario's).
     Raises UsageError if the scenario or its cassette cannot be read, and EnvironmentProblem if AutoGen is missing.
     """
-    return rehearse(scenario.load(path), store=store, record=record)
+    return rehearse(scenario.load(path), store=store, record=record, matching=matching)
 
 
-def rehearse(
-    what: Scenario, *, store: Path | None = None, record: str = "none", tags: Sequence[str] = (), note: str = ""
+def rehearse(  # noqa: PLR0913 - each is one thing that may be set
+    what: Scenario,
+    *,
+    store: Path | None = None,
+    record: str = "none",
+    tags: Sequence[str] = (),
+    note: str = "",
+    matching: str | None = None,
 ) -> Verdict:
     """Rehearse a scenario that is loaded already; see :func:`run_scenario`.
 
@@ -49,14 +58,19 @@ def rehearse(
         raise ValueError(f"record must be one of {RECORD}, not {record!r}")
     settings = config.load(store=store)
     recording = record == "all" or (record == "once" and not what.cassette.is_file())
-    replay = None if recording else Replay.load(what.cassette, kinds=CALLS - what.live)
+    way, kinds = matching or what.matching, CALLS - what.live
+    replay = None
+    if not recording:
+        replay = Replay.load(what.cassette, kinds=kinds, matching=way, normalise=what.normalise)
     note = note or _note(what.cassette)
     run_id = os.urandom(8).hex()
     labels = tuple(dict.fromkeys(("scenario", *what.tags, *tags)))
     stage.ready(what)
     begun = time.perf_counter()
     if what.program:
-        went = stage.in_a_process(what, run_id=run_id, store=settings.store, replay=replay, tags=labels, note=note)
+        went = stage.in_a_process(
+            what, run_id=run_id, store=settings.store, replay=replay, tags=labels, matching=way, note=note
+        )
     else:
         went = stage.here(what, run_id=run_id, store=settings.store, replay=replay, tags=labels)
     seconds = time.perf_counter() - begun
@@ -66,13 +80,12 @@ def rehearse(
     findings = _judged(kept, run, what, settings) if run is not None else []
     recorded = recording and run is not None and went.raised is None
     if recorded and run is not None and not what.program:
-        cassette.from_run(run, note=note).write(what.cassette)
+        cassette.from_run(run, note=note, normalise=what.normalise).write(what.cassette)
     return verdict.decide(
         what,
         run=run,
         findings=findings,
-        account=_account(replay, run, own=not what.program),
-        misses=_misses(replay, run),
+        replayed=None if replay is None else rehearsal.look(replay.cassette, run, kinds=kinds, way=way),
         raised=went.raised,
         recorded=recorded,
         seconds=seconds,
@@ -124,26 +137,3 @@ def _judged(store: Store, run: Run, what: Scenario, settings: Config) -> list[Fi
     findings = check.judge(derive.events(run), limits=limits, prices=settings.prices, disabled=settings.disabled)
     store.judge(run.run_id, findings)
     return findings
-
-
-def _misses(replay: Replay | None, run: Run | None) -> list[str]:
-    """List the requests the cassette did not hold: from the replay, or from the spans of a program's own process."""
-    if replay is not None and replay.misses:
-        return [str(miss) for miss in replay.misses]
-    calls = run.calls if run is not None else ()
-    kind = CassetteMissError.__qualname__
-    missed = [call for call in calls if call.span.attributes.get(semconv.ERROR_TYPE) == kind]
-    return [str(call.span.attributes.get(semconv.ERROR_MESSAGE) or call.error or kind) for call in missed]
-
-
-def _account(replay: Replay | None, run: Run | None, *, own: bool) -> Account | None:
-    if replay is None:
-        return None
-    if own:
-        return replay.account()
-    calls = run.calls if run is not None else ()
-    answered = sum(bool(call.span.attributes.get(semconv.HARNESS_REPLAYED)) for call in calls)
-    misses = len(_misses(replay, run))
-    held = sum(not exchange.live for exchange in replay.unused())
-    hits = answered - misses
-    return Account(hits=hits, misses=misses, unused=max(0, held - hits))

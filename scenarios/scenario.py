@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from harness.model import CALLS, EndingKind, Json, Operation
 
 from . import cassette, yaml_file
+from .normalising import RULES
+from .queues import WAYS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
 SUFFIX = ".scenario.yaml"
 LIMITS = ("max_tokens", "max_cost_usd", "max_model_calls", "max_turns", "max_seconds")
-_KEYS = ("name", "description", "tags", "agents", "team", "task", "factory", "program", "cassette", "live", "expect")
+_WAYS = ("agents", "factory", "program")
+_PLAYED = ("cassette", "live", "matching", "normalise")
+_KEYS = ("name", "description", "tags", "team", "task", *_WAYS, *_PLAYED, "expect")
 _EXPECT = ("ending", "said", "not_said", "tools", "findings", "messages", *LIMITS)
 _AGENT = (
     "name",
@@ -53,7 +57,6 @@ _AGENT_TYPES = ("assistant", "user_proxy", "conversable")
 _PATTERNS = ("two_agent", "group")
 _SELECTIONS = ("auto", "round_robin", "random")
 _INPUT_MODES = ("ALWAYS", "NEVER", "TERMINATE")
-_WAYS = ("agents", "factory", "program")
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -91,7 +94,8 @@ class Scenario:
     """A conversation to rehearse. Exactly one of *agents*, *factory* and *program* is set.
 
     *agents* and *team* are as in the file, checked. *factory* is ``module:function``, *program* a path and its
-    arguments; both are looked for beside the file first. *live* are kinds of calls that are made for real in a replay.
+    arguments; both are looked for beside the file first. *live* are kinds of calls that are made for real in a replay,
+    *matching* is one of ``queues.WAYS``, and *normalise* names rules of ``normalising`` (None: those of the cassette).
     """
 
     path: Path
@@ -105,6 +109,8 @@ class Scenario:
     program: tuple[str, ...] = ()
     cassette: Path
     live: frozenset[Operation] = frozenset()
+    matching: str = WAYS[0]
+    normalise: tuple[str, ...] | None = None
     expect: Expect = field(default_factory=Expect)
 
     @property
@@ -141,6 +147,8 @@ def load(path: Path) -> Scenario:
         program=program,
         cassette=path.parent / document.get(("cassette",), str, default=stem + cassette.SUFFIX),
         live=_live(document),
+        matching=document.choice(("matching",), WAYS) or WAYS[0],
+        normalise=_rules(document),
         expect=_expect(document),
     )
 
@@ -262,6 +270,13 @@ def _live(document: Document) -> frozenset[Operation]:
     known = sorted(kind.value for kind in CALLS)
     count = len(document.get(("live",), list, default=[]))
     return frozenset(Operation(document.choice(("live", index), known)) for index in range(count))
+
+
+def _rules(document: Document) -> tuple[str, ...] | None:
+    names = document.get(("normalise",), list)
+    if names is None:
+        return None
+    return tuple(str(document.choice(("normalise", index), list(RULES))) for index in range(len(names)))
 
 
 def _expect(document: Document) -> Expect:

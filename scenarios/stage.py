@@ -20,7 +20,7 @@ from harness import recording
 from harness.errors import EnvironmentProblem, Exit, HarnessError, UsageError
 from harness.text import one_line
 
-from .replaying import CassetteMissError
+from .replaying import CassetteMissError, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -92,11 +92,18 @@ def here(scenario: Scenario, *, run_id: str, store: Path, replay: Replay | None,
 
 
 def in_a_process(  # noqa: PLR0913
-    scenario: Scenario, *, run_id: str, store: Path, replay: Replay | None, tags: Sequence[str], note: str = ""
+    scenario: Scenario,
+    *,
+    run_id: str,
+    store: Path,
+    replay: Replay | None,
+    tags: Sequence[str],
+    matching: str,
+    note: str = "",
 ) -> Performance:
     """Run the scenario's program as ``harness trace`` does, unmodified, in a process of its own.
 
-    Without a *replay* it runs for real, and its cassette is written with *note*.
+    Without a *replay* it runs for real, and its cassette is written with *note*; with one, it is played by *matching*.
     """
     command = [sys.executable, "-c", _COMMAND, "trace", "--quiet", "--store", str(store), "--name", scenario.name]
     for tag in tags:
@@ -110,7 +117,7 @@ def in_a_process(  # noqa: PLR0913
         done = subprocess.run(  # noqa: S603 - the program the user named
             [*command, str(scenario.folder / program), *arguments],
             check=False,
-            env={**os.environ, "HARNESS_RUN_ID": run_id},
+            env={**os.environ, **_how(scenario, matching), "HARNESS_RUN_ID": run_id},
             stdin=subprocess.DEVNULL,
             stdout=printed,
             stderr=subprocess.STDOUT,
@@ -123,6 +130,10 @@ def in_a_process(  # noqa: PLR0913
         last = next((line for line in reversed(output.splitlines()) if line.strip()), "")
         return Performance(raised=f"it exited with {done.returncode}: {one_line(last, 300)}", output=output)
     return Performance(output=output)
+
+
+def _how(scenario: Scenario, matching: str) -> dict[str, str]:
+    return environment(matching=matching, normalise=scenario.normalise, live=scenario.live)
 
 
 def _perform(scenario: Scenario) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,16 +9,18 @@ from harness.errors import Exit
 from harness.model import Finding, Operation, Run, RunSummary, Severity
 from harness.text import one_line
 
+from . import telling
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from .rehearsal import Rehearsal
     from .replaying import Account
     from .scenario import Expect, Saying, Scenario
 
 PASSED, FAILED, INCONCLUSIVE, ERROR = "passed", "failed", "inconclusive", "error"
 _WIDTH = 100
-_AGAIN = "Undo the change, or record again: `harness run --record all {path}`."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Verdict:
 
     *outcome* is passed, failed, inconclusive (nothing can be said), or error (it could not be run). *reasons* say why,
     one a line; *remarks* are worth knowing and change nothing. *seconds* is how long it took, *output* what the program
-    printed. *account* is None where no cassette was played. *code* is the exit code it asks for.
+    printed. *replayed* is None where no cassette was played. *code* is the exit code it asks for.
     """
 
     name: str
@@ -36,19 +37,24 @@ class Verdict:
     outcome: str
     reasons: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    hint: str = ""
+    hints: tuple[str, ...] = ()
     code: Exit = Exit.CLEAN
     run_id: str | None = None
     summary: RunSummary | None = None
     findings: tuple[Finding, ...] = ()
-    account: Account | None = None
+    replayed: Rehearsal | None = None
     recorded: bool = False
     seconds: float = 0.0
     output: str = ""
 
+    @property
+    def account(self) -> Account | None:
+        """How many calls the cassette answered, and how."""
+        return self.replayed.account if self.replayed is not None else None
+
     def lines(self) -> list[str]:
         """List the reasons, then the remarks, then what to do next."""
-        return [*self.reasons, *self.remarks, *([self.hint] if self.hint else [])]
+        return [*self.reasons, *self.remarks, *self.hints]
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> Exit:
@@ -118,17 +124,12 @@ def _messages(expect: Expect, run: Run) -> Iterator[str]:
         yield f"expected {expect.messages} messages, but there were {run.summary.messages}"
 
 
-def _s(count: int) -> str:
-    return " was" if count == 1 else "s were"
-
-
 def decide(  # noqa: PLR0913 - all that is known of how it went
     scenario: Scenario,
     *,
     run: Run | None,
     findings: Sequence[Finding],
-    account: Account | None,
-    misses: Sequence[str],
+    replayed: Rehearsal | None,
     raised: str | None,
     recorded: bool,
     seconds: float,
@@ -136,16 +137,16 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
 ) -> Verdict:
     """Put the verdict together: divergence before failures, failures before doubt.
 
-    *misses* are the requests the cassette did not hold, *raised* says what exception or exit code ended the program.
+    *raised* says what exception or exit code ended the program.
     """
+    divergence = replayed.divergence if replayed is not None else None
     reasons: list[str] = []
+    hints: list[str] = []
     outcome, code = PASSED, Exit.CLEAN
-    if misses:
+    if divergence is not None and not divergence.served:
         outcome, code = FAILED, Exit.DIVERGED
-        reasons.append(misses[0])
-        more = len(misses) - 1
-        if more:
-            reasons.append(f"after that, {more} more request{_s(more)} not in the cassette either")
+        reasons += telling.told(divergence, scenario.cassette)
+        hints = telling.ways_out(divergence, scenario)
     else:
         if raised is not None and scenario.expect.ending != "error":
             reasons.append(raised)
@@ -156,27 +157,50 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
     if run is None and not reasons:
         outcome, code = INCONCLUSIVE, Exit.FINDINGS
         reasons.append("no conversation took place: AutoGen was not used, or before the harness was attached")
-    elif outcome == PASSED and account is not None and not account.hits and account.unused:
+    elif outcome == PASSED and replayed is not None and _silent(replayed.account):
         outcome, code = INCONCLUSIVE, Exit.FINDINGS
-        reasons.append(f"nothing was asked of the cassette, which holds {account.unused} exchanges")
-    remarks = []
-    if account is not None and "max_seconds" in scenario.expect.limits:
-        remarks.append("max_seconds is not judged in a replay")
-    if account is not None and account.unused and outcome != INCONCLUSIVE and not misses:
-        remarks.append(f"{account.unused} recorded exchange{_s(account.unused)} not asked for")
+        reasons.append(f"nothing was asked of the cassette, which holds {replayed.account.unused} exchanges")
+    told_already = outcome == INCONCLUSIVE or code is Exit.DIVERGED
     return Verdict(
         name=scenario.name,
         path=scenario.path,
         outcome=outcome,
         reasons=tuple(reasons),
-        remarks=tuple(remarks),
-        hint=_AGAIN.format(path=shlex.quote(str(scenario.path))) if misses else "",
+        remarks=tuple(_remarks(scenario, replayed, told_already=told_already)),
+        hints=tuple(hints),
         code=code,
         run_id=run.run_id if run is not None else None,
         summary=run.summary if run is not None else None,
         findings=tuple(findings),
-        account=account,
+        replayed=replayed,
         recorded=recorded,
         seconds=seconds,
         output=output,
     )
+
+
+def _silent(account: Account) -> bool:
+    return not account.answered and not account.live and bool(account.unused)
+
+
+def _remarks(scenario: Scenario, replayed: Rehearsal | None, *, told_already: bool) -> Iterator[str]:
+    """List what is worth knowing of a replay that did not fail by it."""
+    if replayed is None:
+        return
+    account = replayed.account
+    if "max_seconds" in scenario.expect.limits:
+        yield "max_seconds is not judged in a replay"
+    if replayed.divergence is not None and replayed.divergence.served:
+        yield f"{account.changed} request{_s(account.changed)} not as recorded, and answered by number; the first:"
+        yield from telling.told(replayed.divergence, scenario.cassette)
+    if account.normalised:
+        yield f"{account.normalised} request{_s(account.normalised)} as recorded but for volatile values"
+    if replayed.accepted:
+        exchanges = f"{replayed.accepted} recorded exchange{_s(replayed.accepted)}"
+        yield f"{exchanges} given to an older request, which was changed and accepted since"
+    if account.unused and not told_already:
+        yield f"{account.unused} recorded exchange{_s(account.unused)} not asked for"
+
+
+def _s(count: int) -> str:
+    return " was" if count == 1 else "s were"

@@ -19,11 +19,12 @@ A reply is a text or a :class:`Reply`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ CHARACTERS_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """One call the model asks for. *id* is made from the reply's number where it is None."""
+    """One call the model asks for. Where *id* is None it is ``call_1``, ``call_2`` … of this server."""
 
     name: str
     arguments: Mapping[str, Any] | str = field(default_factory=dict)
@@ -129,6 +130,7 @@ class ScriptedServer:
     def __init__(self, script: Script) -> None:
         self.log: list[dict[str, Any]] = []
         self._answer = script if callable(script) else in_order(script)
+        self._calls = itertools.count(1)
         self._arrived = threading.Condition()
         self._closing = threading.Event()
         self._http = _HTTPServer(self)
@@ -194,7 +196,9 @@ class ScriptedServer:
             except Exception as problem:  # noqa: BLE001 - a fault of the script must reach the test that wrote it
                 answer = error(400, f"the script failed: {problem!r}")
             self._arrived.notify_all()
-        return number, entry, Reply(text=answer) if isinstance(answer, str) else answer
+            reply = Reply(text=answer) if isinstance(answer, str) else answer
+            named = [replace(call, id=call.id or f"call_{next(self._calls)}") for call in reply.tool_calls]
+        return number, entry, replace(reply, tool_calls=named)
 
     def _respond(self, handler: _Handler, request: Request) -> None:
         number, entry, reply = self._take(request, {name.lower(): value for name, value in handler.headers.items()})
@@ -224,11 +228,11 @@ def completion(number: int, request: Request, reply: Reply) -> dict[str, Any]:
     if reply.tool_calls:
         message["tool_calls"] = [
             {
-                "id": call.id or f"call_{number}_{index}",
+                "id": call.id,
                 "type": "function",
                 "function": {"name": call.name, "arguments": _arguments(call)},
             }
-            for index, call in enumerate(reply.tool_calls)
+            for call in reply.tool_calls
         ]
     said = (reply.text or "") + "".join(call.name + _arguments(call) for call in reply.tool_calls)
     given, taken = reply.usage or (count_tokens(json.dumps(request.get("messages", []))), count_tokens(said))

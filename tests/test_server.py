@@ -50,7 +50,7 @@ def test_a_tool_call_has_json_arguments_and_an_id():
     assert choice.finish_reason == "tool_calls"
     assert choice.message.content is None
     (call,) = choice.message.tool_calls
-    assert (call.id, call.function.name, call.function.arguments) == ("call_1_0", "add", '{"a": 1, "b": 2}')
+    assert (call.id, call.function.name, call.function.arguments) == ("call_1", "add", '{"a": 1, "b": 2}')
     assert server.tool_calls == Counter(add=1)
 
 
@@ -96,7 +96,7 @@ def test_a_streamed_tool_call_adds_up_to_its_arguments():
     with ScriptedServer([tool_call("add", a=1, b=2, note="three pieces of arguments")]) as server:
         pieces = [chunk.choices[0].delta.tool_calls for chunk in streamed(server, tools=[ADD])]
     calls = [call for piece in pieces if piece for call in piece]
-    assert (calls[0].id, calls[0].function.name) == ("call_1_0", "add")
+    assert (calls[0].id, calls[0].function.name) == ("call_1", "add")
     logged = server.log[0]["response"]["choices"][0]["message"]["tool_calls"][0]
     assert "".join(call.function.arguments for call in calls) == logged["function"]["arguments"]
 
@@ -169,7 +169,7 @@ def test_several_tool_calls_in_one_reply_keep_their_order_and_own_ids():
     with ScriptedServer(script) as server:
         message = ask(server).choices[0].message
     assert [(call.id, call.function.name, call.function.arguments) for call in message.tool_calls] == [
-        ("call_1_0", "a", "{}"),
+        ("call_1", "a", "{}"),
         ("mine", "b", "{bad"),
     ]
     assert message.content == "Both."

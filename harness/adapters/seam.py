@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -153,12 +154,25 @@ def native_error(error: RecordedError) -> BaseException:
     known = getattr(openai, error.kind, None)
     if not (isinstance(known, type) and issubclass(known, openai.OpenAIError) and issubclass(known, Exception)):
         return error
+    if issubclass(known, openai.APIStatusError) and error.status is not None:
+        return _refusal(known, error)
     rebuilt = known.__new__(known, str(error))
     rebuilt.args = (str(error),)
     for name in ("code", "param", "type", "body", "request", "response", "request_id", "status_code"):
         if not hasattr(rebuilt, name):
             setattr(rebuilt, name, None)
     rebuilt.message = str(error)  # type: ignore[attr-defined]
+    return rebuilt
+
+
+def _refusal(known: Any, error: RecordedError) -> BaseException:
+    """Make the exception as the client does, from a response of the recorded status."""
+    import openai
+
+    # The client brings httpx or, in newer versions, httpx2.
+    http = sys.modules[type(openai.DEFAULT_CONNECTION_LIMITS).__module__.partition(".")[0]]
+    response = http.Response(error.status, request=http.Request("POST", "http://replayed.invalid"))
+    rebuilt: BaseException = known(str(error), response=response, body=error.body)
     return rebuilt
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,7 +57,12 @@ def _unrun(path: Path, error: HarnessError) -> Any:  # noqa: ANN401 - a sibling'
     name = path.name.removesuffix(".scenario.yaml")
     verdict = plugins.sibling("scenarios.verdict")
     return verdict.Verdict(
-        name=name, path=path, outcome=verdict.ERROR, reasons=(str(error),), hint=error.hint, code=error.code
+        name=name,
+        path=path,
+        outcome=verdict.ERROR,
+        reasons=(str(error),),
+        hints=(error.hint,) if error.hint else (),
+        code=error.code,
     )
 
 
@@ -93,7 +99,28 @@ def tell(verdicts: Sequence[Any], *, store: Path | None) -> None:
         if verdict.run_id:
             click.echo(f"    See it: harness show {verdict.run_id[:8]}{option(store)}")
     click.echo()
+    for line in dict.fromkeys(_frameworks(verdicts)):
+        click.echo(f"  {printable(line)}")
     click.echo(f"  {_total(verdicts)}")
+
+
+def _frameworks(verdicts: Sequence[Any]) -> Iterator[str]:
+    """Say where a replay ran on another framework than its cassette was recorded with: class framework."""
+    changed = [verdict.replayed.frameworks for verdict in verdicts if verdict.replayed and verdict.replayed.frameworks]
+    for then, now in changed:
+        several = f" ({changed.count((then, now))} scenarios)" if changed.count((then, now)) > 1 else ""
+        yield f"framework: recorded with {then}, played with {now}{several}"
+
+
+def _replay(replayed: Any) -> Mapping[str, Json]:  # noqa: ANN401 - a sibling's Rehearsal
+    divergence, frameworks = replayed.divergence, replayed.frameworks
+    return {
+        **asdict(replayed.account),
+        "divergence": divergence
+        and {**asdict(divergence), "kind": divergence.kind.value, "owner": divergence.owner.value},
+        "frameworks": frameworks and {"recorded": frameworks[0], "now": frameworks[1]},
+        "exchanges": [dict(row) for row in replayed.exchanges],
+    }
 
 
 def option(store: Path | None) -> str:
@@ -111,14 +138,14 @@ def _total(verdicts: Sequence[Any]) -> str:
 
 def as_record(verdict: Any) -> Mapping[str, Json]:  # noqa: ANN401
     """Write a verdict as JSON."""
-    summary, account = verdict.summary, verdict.account
+    summary, replayed = verdict.summary, verdict.replayed
     return {
         "name": verdict.name,
         "path": str(verdict.path),
         "outcome": verdict.outcome,
         "reasons": list(verdict.reasons),
         "remarks": list(verdict.remarks),
-        "hint": verdict.hint,
+        "hints": list(verdict.hints),
         "run_id": verdict.run_id,
         "recorded": verdict.recorded,
         "seconds": round(verdict.seconds, 4),
@@ -129,7 +156,7 @@ def as_record(verdict: Any) -> Mapping[str, Json]:  # noqa: ANN401
         "output_tokens": summary and summary.output_tokens,
         "cost_usd": summary and summary.cost_usd,
         "ending": summary and summary.ending,
-        "replay": account and {"hits": account.hits, "misses": account.misses, "unused": account.unused},
+        "replay": replayed and _replay(replayed),
         "findings": [
             {
                 "code": finding.code,

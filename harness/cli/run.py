@@ -20,12 +20,24 @@ from harness.errors import NothingRanError
     show_default=True,
     help="Ask the real models and write the cassette: never, where it is missing, always.",
 )
+@click.option(
+    "--matching",
+    type=click.Choice(["match", "strict", "sequence"]),
+    help="Which recorded reply is due: that of an equal request, the next, or that of the agent's n-th call.",
+)
 @click.option("--note", default="", metavar="TEXT", help="A line for the header of what is recorded.")
 @click.option("--verbose", "-v", is_flag=True, help="Show what the programs print, too.")
 @json_option
 @store_option
 def command(  # noqa: PLR0913 - one parameter an option
-    *, paths: tuple[Path, ...], record: str, note: str, verbose: bool, as_json: bool, store: Path | None
+    *,
+    paths: tuple[Path, ...],
+    record: str,
+    matching: str | None,
+    note: str,
+    verbose: bool,
+    as_json: bool,
+    store: Path | None,
 ) -> int:
     """Rehearse the scenarios (*.scenario.yaml) in the files and folders PATH, by default all below the current one.
 
@@ -40,7 +52,10 @@ def command(  # noqa: PLR0913 - one parameter an option
         where = ", ".join(str(path) for path in paths) or "this folder"
         hint = "A scenario is a file NAME.scenario.yaml; `harness demo` runs six of them."
         raise NothingRanError(f"no scenario in {where}", hint=hint)
-    verdicts = rehearse_all(found, store=store, show=not as_json, verbose=verbose, record=record, note=note)
+    verdicts = rehearse_all(
+        found, store=store, show=not as_json, verbose=verbose, record=record, note=note, matching=matching
+    )
+
     if as_json:
         emit_json([as_record(verdict) for verdict in verdicts])
     else:

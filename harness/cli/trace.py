@@ -112,7 +112,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     if _diverged(misses, refused):
         return Exit.DIVERGED
     if account is not None and not quiet:
-        say(f"harness: replayed {account.hits} exchanges from {printable(replay)}, {account.unused} unused")
+        say(f"harness: replayed {account.answered} exchanges from {printable(replay)}, {account.unused} unused")
     if record:
         _record(record, runs, code=code, note=note)
     return code

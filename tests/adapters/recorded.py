@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,13 @@ THEIR_WARNINGS = [
     pytest.mark.filterwarnings(f"ignore::{kind}")
     for kind in ("DeprecationWarning", "ResourceWarning", "UserWarning", "pytest.PytestUnraisableExceptionWarning")
 ]
+
+
+def said(history: object) -> str:
+    """Write what was said with the ids of tool calls numbered: a cassette gives its own in the place of the model's."""
+    text = json.dumps(history, default=str)
+    numbers = {name: f"call {number}" for number, name in enumerate(dict.fromkeys(re.findall(r"\bcall_\w+", text)))}
+    return re.sub(r"\bcall_\w+", lambda found: numbers[found[0]], text)
 
 
 class Recorded:

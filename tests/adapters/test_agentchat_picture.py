@@ -88,7 +88,7 @@ async def test_every_call_stands_under_the_turn_of_the_agent_that_made_it(store:
     assert (tool.agent, tool.name, tool.request["arguments"], tool.reply) == (
         "adder", "add", {"a": 1, "b": 2}, {"result": "3"},
     )  # fmt: skip
-    assert tool.request["call_id"] == "call_1_0"
+    assert tool.request["call_id"] == "call_1"
     assert [m.text for m in seen.run.messages] == ["Go.", "", "3", "It is 3.", "TERMINATE"]
     assert [m.sender for m in seen.run.messages] == [message.source for message in result.messages]
     assert seen.run.messages[1].tool_calls[0]["name"] == "add"
@@ -106,7 +106,7 @@ async def test_a_tool_that_fails_is_unknown_or_is_given_no_json_is_an_error(stor
     told = {each.call_id: each.content for each in result.messages[2].content}
     tools = [call for call in seen.run.calls if call.span.operation is Operation.TOOL]
     assert {call.name: call.span.attributes[semconv.ERROR_MESSAGE] for call in tools} == {
-        "explode": told["call_1_0"], "nothing": told["call_1_1"], "add": told["call_1_2"],
+        "explode": told["call_1"], "nothing": told["call_2"], "add": told["call_3"],
     }  # fmt: skip
     assert {call.name: call.span.attributes[semconv.ERROR_TYPE] for call in tools} == {
         "explode": "ToolFailedError", "nothing": "ToolNotRunError", "add": "ToolNotRunError",

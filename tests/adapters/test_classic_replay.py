@@ -11,6 +11,7 @@ import pytest
 import harness
 from harness import plugins, semconv
 from harness.model import Operation
+from tests.adapters.recorded import said
 from tests.adapters.stage import THEIR_WARNINGS, assistant, autogen, config, group, proxy, recording
 from tests.adapters.test_classic_picture import Typist
 from tests.server import Reply, ScriptedServer, ToolCall, error, rules, tool_call
@@ -56,7 +57,7 @@ def test_tools_and_code_are_answered_with_what_they_gave_and_are_not_run_again(s
     assert tried == [6, 0]
     with ScriptedServer([]) as silent, harness.replay(store / "c.jsonl") as replay:
         again = tools_and_code(silent, tried, tmp_path)
-    assert again.chat_history == first.chat_history
+    assert said(again.chat_history) == said(first.chat_history)
     assert again.cost == first.cost
     assert tried == [6, 0]
     assert silent.log == []
@@ -111,8 +112,13 @@ def test_an_error_of_the_model_is_raised_again_as_the_same_exception(store: Path
         play(server)
     plugins.sibling("scenarios.cassette").from_runs(seen.runs).write(store / "c.jsonl")
     failed = pytest.raises(openai.BadRequestError, match="still too long")
-    with ScriptedServer([]) as silent, harness.replay(store / "c.jsonl"), failed:
+    with ScriptedServer([]) as silent, harness.replay(store / "c.jsonl"), failed as caught:
         play(silent)
+    with ScriptedServer(failing) as server, pytest.raises(openai.BadRequestError) as live:
+        play(server)
+    for name in ("status_code", "body", "code", "type", "param", "message"):
+        assert getattr(caught.value, name) == getattr(live.value, name)
+    assert (caught.value.status_code, caught.value.response.status_code) == (400, 400)
 
 
 def test_arguments_that_are_no_json_come_back_as_they_were(store: Path) -> None:
@@ -125,7 +131,7 @@ def test_arguments_that_are_no_json_come_back_as_they_were(store: Path) -> None:
     with ScriptedServer(script) as server:
         first = record(store, server, play)
     with ScriptedServer([]) as silent, harness.replay(store / "c.jsonl"):
-        assert play(silent).chat_history == first.chat_history
+        assert said(play(silent).chat_history) == said(first.chat_history)
 
 
 async def test_an_async_chat_replays_too(store: Path) -> None:
@@ -143,7 +149,7 @@ async def test_an_async_chat_replays_too(store: Path) -> None:
         first = await play(server)
     plugins.sibling("scenarios.cassette").from_runs(seen.runs).write(store / "c.jsonl")
     with ScriptedServer([]) as silent, harness.replay(store / "c.jsonl") as replay:
-        assert (await play(silent)).chat_history == first.chat_history
+        assert said((await play(silent)).chat_history) == said(first.chat_history)
     assert replay.unused() == ()
 
 

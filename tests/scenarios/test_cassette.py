@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness import semconv
 from harness.errors import UsageError
 from harness.model import Operation
-from scenarios import cassette, cassette_lines
+from scenarios import cassette, cassette_lines, cassette_reader
 from scenarios.cassette import Cassette, Exchange, Failure, Header
 from tests.scenarios.samples import asked, asks_tool, chat_reply, chat_request, exchange, record, run_of, said, span
 
@@ -24,6 +24,16 @@ TWO = Cassette(
         exchange(asked(SYSTEM, TASK, FIRST, SECOND, temperature=0.2, conversation="user → coder"), "return a + b"),
     ),
 )
+
+
+def written(made):
+    return cassette_lines.dump(made.header, made.exchanges)
+
+
+def loaded(lines):
+    header, found = cassette_reader.load(lines, "x")
+    return Cassette(header=header, exchanges=found)
+
 
 text = st.text(max_size=8)
 json_values = st.recursive(
@@ -80,13 +90,13 @@ cassettes = st.builds(
 
 @given(cassettes)
 def test_what_is_written_reads_back_the_same(made):
-    lines = cassette_lines.dump(made)
-    assert cassette_lines.load("".join(f"{line}\n" for line in lines), "x") == made
+    lines = written(made)
+    assert loaded("".join(f"{line}\n" for line in lines)) == made
 
 
 @given(cassettes)
 def test_every_line_is_one_visible_line_with_sorted_keys_and_no_body_stands_twice(made):
-    lines = cassette_lines.dump(made)
+    lines = written(made)
     assert all(len(line.splitlines()) == 1 for line in lines)
     assert all(line.encode("utf-8") for line in lines)
     for line in lines:
@@ -97,9 +107,7 @@ def test_every_line_is_one_visible_line_with_sorted_keys_and_no_body_stands_twic
 
 
 def test_a_history_is_told_by_the_one_it_continues():
-    first, second = (
-        json.loads(line)["exchange"]["request"] for line in cassette_lines.dump(TWO) if line.startswith('{"exchange"')
-    )
+    first, second = (json.loads(line)["exchange"]["request"] for line in written(TWO) if line.startswith('{"exchange"'))
     assert len(first["add"]) == 2
     assert "after" not in first
     assert second["after"] == first["context"]
@@ -112,7 +120,7 @@ def test_a_long_conversation_stays_linear_in_size():
         for number in range(turns):
             history = [*history, said("user", f"Question {number:04}."), said("assistant", f"Answer {number:04}.")]
             found.append(exchange(asked(*history), f"Answer {number:04}."))
-        return len("".join(cassette_lines.dump(Cassette(exchanges=tuple(found)))))
+        return len("".join(written(Cassette(exchanges=tuple(found)))))
 
     assert size(80) < 2.2 * size(40)
 
@@ -120,14 +128,14 @@ def test_a_long_conversation_stays_linear_in_size():
 def test_an_edited_history_forks_from_what_it_keeps(tmp_path):
     edited = exchange(asked(SYSTEM, TASK, SECOND), "pass")
     made = Cassette(exchanges=(*TWO.exchanges, edited))
-    told = json.loads(cassette_lines.dump(made)[-1])["exchange"]["request"]
+    told = json.loads(written(made)[-1])["exchange"]["request"]
     assert told["after"]
     assert len(told["add"]) == 1
-    assert cassette_lines.load("\n".join(cassette_lines.dump(made)), "x") == made
+    assert loaded("\n".join(written(made))) == made
     forked = Cassette(exchanges=(TWO.exchanges[1], edited))
-    told = json.loads(cassette_lines.dump(forked)[-1])["exchange"]["request"]
+    told = json.loads(written(forked)[-1])["exchange"]["request"]
     assert told["keep"] == 2
-    assert cassette_lines.load("\n".join(cassette_lines.dump(forked)), "x") == forked
+    assert loaded("\n".join(written(forked))) == forked
 
 
 def test_writing_is_whole_and_equal_exchanges_leave_the_file_untouched(tmp_path):
@@ -160,7 +168,7 @@ def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path):
         TWO.write(tmp_path / "nowhere" / "x.jsonl")
 
 
-LINES = cassette_lines.dump(TWO)
+LINES = written(TWO)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +176,7 @@ LINES = cassette_lines.dump(TWO)
     [
         (1, "", "x:1: not JSON"),
         (1, LINES[1], "x:1: no header"),
-        (1, '{"cassette": {"format": 2}}', "format 2 is newer"),
+        (1, '{"cassette": {"format": 3}}', "format 3 is newer"),
         (1, '{"cassette": {"format": true}}', "needs 'format', a number, not True"),
         (1, '{"cassette": {"format": 1, "harnes": "1"}}', "unknown key 'harnes' in the header"),
         (2, LINES[0], "x:2: the header, and nothing else, stands on the first line"),
@@ -196,7 +204,7 @@ LINES = cassette_lines.dump(TWO)
 def test_a_line_that_is_wrong_is_named(line, said_instead, told):
     broken = [*LINES[: line - 1], said_instead, *LINES[line:]]
     with pytest.raises(UsageError, match=told):
-        cassette_lines.load("\n".join(broken), "x")
+        loaded("\n".join(broken))
 
 
 def test_a_cassette_cut_off_in_the_middle_is_refused(tmp_path):
@@ -299,6 +307,6 @@ def test_secrets_are_taken_out_of_every_corner():
         {"blocks": []},
         None,
     )
-    lines = "\n".join(cassette_lines.dump(cassette.from_run(run_of(chat, tool, failed))))
+    lines = "\n".join(written(cassette.from_run(run_of(chat, tool, failed))))
     assert "[secret:openai:" in lines
     assert secret not in lines

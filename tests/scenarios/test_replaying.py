@@ -13,7 +13,7 @@ from harness.call import Call, RecordedError, Reply, achain, chain
 from harness.errors import Exit, HarnessError
 from harness.model import Operation
 from scenarios.cassette import Cassette, Exchange, Failure
-from scenarios.nearest import change
+from scenarios.differences import change
 from scenarios.replaying import Account, CassetteMissError, Replay
 from tests.scenarios.samples import asked, exchange, said
 

@@ -170,15 +170,19 @@ def test_a_changed_prompt_diverges_and_says_where(recorded):
     path.write_text(PAIR.replace("6 times 7", "6 times 8"), encoding="utf-8")
     verdict = runner.run_scenario(path)
     assert (verdict.outcome, verdict.code) == ("failed", Exit.DIVERGED)
-    (reason,) = verdict.reasons
-    assert (
-        reason.startswith(
-            "model call 1 of 'coder' is not in the cassette: message 2 of 2, from user: "
-            "'Print 6 times 7.' became 'Print 6 times 8.'"
-        )
-        or "the user message: 'Print 6 times 7.' became 'Print 6 times 8.'" in reason
+    where, *diff, blame, follows = verdict.reasons
+    assert where.startswith(
+        "model call 1 of 'coder' parts from the recording: what the program says before it changed (message 2 of 2, "
     )
-    assert "one.cassette.jsonl" in reason
+    assert diff == ["  - Print 6 times 7.", "  + Print 6 times 8."]
+    assert blame.startswith("class: upstream message · changed by the program · recorded on line 5 of ")
+    assert blame.endswith("one.cassette.jsonl")
+    assert follows == "as a consequence: 3 recorded exchanges not asked for"
+    assert [hint.partition(": ")[2] for hint in verdict.hints] == [
+        f"`harness accept {path}`.",
+        f"`harness run --record all {path}`.",
+        "undo it in the program at 'coder'.",
+    ]
 
 
 def test_an_expectation_that_is_not_met_fails(recorded):
@@ -355,7 +359,8 @@ def test_an_unmodified_program_is_one_run_recorded_and_replayed_in_a_process_of_
     path.write_text(text.replace("'Say hello.' 0", "'Say bye.' 0"), encoding="utf-8")
     diverged = runner.run_scenario(path)
     assert (diverged.outcome, diverged.code) == ("failed", Exit.DIVERGED)
-    assert "'Say hello.' became 'Say bye.'" in diverged.reasons[0]
+    assert diverged.reasons[1:3] == ("  - Say hello.", "  + Say bye.")
+    assert diverged.account.misses == 1
     path.write_text(text.replace("'Say hello.' 0", "'Say hello.' 3"), encoding="utf-8")
     assert runner.run_scenario(path).reasons[0].startswith("it exited with 3")
 

@@ -109,8 +109,10 @@ def test_run_tells_a_divergence_in_full_and_exits_4(project):
     path.write_text(path.read_text(encoding="utf-8").replace("Tuesday", "Friday"), encoding="utf-8")
     done = run("run", cwd=project)
     assert done.returncode == 4
-    assert "became 'Shall we meet on Friday at ten?'" in done.stdout
-    assert "record again: `harness run --record all politeness.scenario.yaml`" in done.stdout
+    assert "- Shall we meet on Tuesday at ten?" in done.stdout
+    assert "+ Shall we meet on Friday at ten?" in done.stdout
+    assert "class: upstream message · changed by the program" in done.stdout
+    assert "`harness run --record all politeness.scenario.yaml`" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -122,7 +124,12 @@ def test_run_exits_1_if_an_expectation_is_not_met(project):
     (verdict,) = json.loads(done.stdout)
     assert verdict["outcome"] == "failed"
     assert verdict["reasons"][0].startswith("unexpected finding L101 repeated-message")
-    assert verdict["replay"] == {"hits": verdict["model_calls"], "misses": 0, "unused": 0}
+    replay, calls = verdict["replay"], verdict["model_calls"]
+    exchanges = replay.pop("exchanges")
+    counts = {"normalised": 0, "changed": 0, "live": 0, "misses": 0, "unused": 0}
+    assert replay == {"hits": calls, **counts, "divergence": None, "frameworks": replay["frameworks"]}
+    assert [found["exchange"] for found in exchanges] == [*range(1, calls + 1)]
+    assert {(found["kind"], found["verdict"]) for found in exchanges} == {("chat", "hit")}
 
 
 @pytest.mark.parametrize(

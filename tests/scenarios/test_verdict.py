@@ -7,6 +7,8 @@ import pytest
 
 from harness.errors import Exit
 from harness.model import Ending, EndingKind, Finding, Message, Operation, Severity
+from scenarios.parting import Divergence, Kind, Owner
+from scenarios.rehearsal import Rehearsal
 from scenarios.replaying import Account
 from scenarios.scenario import Expect, Saying, Scenario
 from scenarios.verdict import Verdict, decide, exit_code, unmet
@@ -76,11 +78,28 @@ def test_findings_must_be_exactly_the_expected_ones_but_notes_are_forgiven():
 SCENARIO = Scenario(path=Path("x.scenario.yaml"), name="x", cassette=Path("x.cassette.jsonl"), factory="a:b")
 
 
+DIVERGENCE = Divergence(
+    kind=Kind.PROMPT,
+    owner=Owner.PROGRAM,
+    agent="coder",
+    call="model call 1 of 'coder'",
+    change="message 1 of 2, the system message",
+    old="You write Python.",
+    new="You write Rust.",
+    line=4,
+    misses=1,
+    unused=2,
+)
+
+
+def played(divergence=None, **counts):
+    return Rehearsal(account=Account(**counts), divergence=divergence)
+
+
 def verdict(*, scenario=SCENARIO, run=None, **known):
     how = {
         "findings": (),
-        "account": None,
-        "misses": (),
+        "replayed": None,
         "raised": None,
         "recorded": False,
         "seconds": 0.0,
@@ -90,14 +109,52 @@ def verdict(*, scenario=SCENARIO, run=None, **known):
 
 
 def test_a_run_that_does_what_is_expected_passes():
-    passed = verdict(run=a_run("hello"), account=Account(hits=1, misses=0, unused=0))
+    passed = verdict(run=a_run("hello"), replayed=played(hits=1, misses=0, unused=0))
     assert (passed.outcome, passed.code, passed.lines()) == ("passed", Exit.CLEAN, [])
 
 
 def test_a_divergence_is_told_first_and_alone():
-    diverged = verdict(run=a_run(), misses=["model call 1 …", "model call 2 …"], raised="it raised X", findings=[LOOP])
-    assert (diverged.outcome, diverged.code) == ("failed", Exit.DIVERGED)
-    assert diverged.reasons == ("model call 1 …", "after that, 1 more request was not in the cassette either")
+    replayed = played(DIVERGENCE, misses=2, unused=2)
+    diverged = verdict(run=a_run(), replayed=replayed, raised="it raised X", findings=[LOOP])
+    assert (diverged.outcome, diverged.code, diverged.remarks) == ("failed", Exit.DIVERGED, ())
+    assert diverged.reasons == (
+        f"model call 1 of 'coder' parts from the recording: what it is told to do changed ({DIVERGENCE.change})",
+        "  - You write Python.",
+        "  + You write Rust.",
+        "class: prompt · changed by the program · recorded on line 4 of x.cassette.jsonl",
+        "as a consequence: 1 more request without an answer and 2 recorded exchanges not asked for",
+    )
+    assert diverged.hints == (
+        "Meant, and the recorded answers still serve: `harness accept x.scenario.yaml`.",
+        "Meant, and the answers must be asked for again: `harness run --record all x.scenario.yaml`.",
+        "Not meant: undo it in the program at 'coder'.",
+    )
+
+
+def test_a_difference_that_was_served_is_a_remark_and_says_so():
+    served = verdict(run=a_run(), replayed=played(replace(DIVERGENCE, served=True), hits=1, changed=1))
+    assert (served.outcome, served.hints) == ("passed", ())
+    assert served.remarks[0] == "1 request was not as recorded, and answered by number; the first:"
+    assert served.remarks[1].startswith("model call 1 of 'coder' differs: what it is told to do changed")
+
+
+@pytest.mark.parametrize(
+    ("owner", "told"),
+    [
+        (Owner.CASSETTE, "restore the cassette: `git checkout -- x.cassette.jsonl`."),
+        (Owner.TOOL, "look at the tool, whose calls are made for real here."),
+    ],
+)
+def test_what_to_mend_is_where_it_was_changed(owner, told):
+    assert verdict(replayed=played(replace(DIVERGENCE, owner=owner))).hints[2] == f"Not meant: {told}"
+
+
+def test_what_matched_only_without_volatile_values_and_what_was_accepted_is_told():
+    replayed = replace(played(hits=1, normalised=2), accepted=1)
+    assert verdict(run=a_run(), replayed=replayed).remarks == (
+        "2 requests were as recorded but for volatile values",
+        "1 recorded exchange was given to an older request, which was changed and accepted since",
+    )
 
 
 def test_an_exception_fails_unless_an_error_is_the_expected_ending():
@@ -109,13 +166,13 @@ def test_an_exception_fails_unless_an_error_is_the_expected_ending():
 
 def test_nothing_that_happened_is_never_a_pass():
     assert verdict().outcome == "inconclusive"
-    silent = verdict(run=a_run("hello"), account=Account(hits=0, misses=0, unused=3))
+    silent = verdict(run=a_run("hello"), replayed=played(hits=0, misses=0, unused=3))
     assert (silent.outcome, silent.code) == ("inconclusive", Exit.FINDINGS)
     assert silent.reasons == ("nothing was asked of the cassette, which holds 3 exchanges",)
 
 
 def test_left_over_exchanges_are_a_remark():
-    left = verdict(run=a_run("hello"), account=Account(hits=2, misses=0, unused=1))
+    left = verdict(run=a_run("hello"), replayed=played(hits=2, misses=0, unused=1))
     assert (left.outcome, left.remarks) == ("passed", ("1 recorded exchange was not asked for",))
 
 
@@ -135,6 +192,6 @@ def test_of_several_codes_the_gravest_is_the_commands(codes, chosen):
 
 def test_time_is_not_judged_in_a_replay_and_that_is_said():
     timed = replace(SCENARIO, expect=Expect(limits={"max_seconds": 1.0}))
-    replayed = verdict(scenario=timed, run=a_run(), account=Account(hits=1, misses=0, unused=0))
+    replayed = verdict(scenario=timed, run=a_run(), replayed=played(hits=1, misses=0, unused=0))
     assert (replayed.outcome, replayed.remarks) == ("passed", ("max_seconds is not judged in a replay",))
     assert verdict(scenario=timed, run=a_run()).remarks == ()
