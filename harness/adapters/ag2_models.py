@@ -125,12 +125,13 @@ def _asked(adapter: Ag2, client: Any, messages: Any, context: Any, kwargs: Mappi
     schema = kwargs.get("response_schema")
     adapter.known.prompt("\n".join(context.prompt))
     prompt = [*context.prompt, *([schema.system_prompt] if schema and schema.system_prompt else [])]
-    options = getattr(client, "_create_options", None) or {}
+    options = getattr(client, "_create_options", None)
+    options = options if isinstance(options, Mapping) else {}
     parameters = native.parameters(options, schema)
-    if getattr(client, "_streaming", False):
+    if getattr(client, "_streaming", False) is True:
         parameters["stream"] = True
     request: dict[str, Json] = {
-        "model": options.get("model") or getattr(client, "_model", None) or _model(context),
+        "model": options.get("model") or _model(context),
         "messages": known.history(prompt, messages),
         "tools": known.definitions(kwargs["tools"]),
         "parameters": parameters,

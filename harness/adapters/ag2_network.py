@@ -76,6 +76,8 @@ class Channels:
         async def _fan_out(hub: Any, method_name: str, *args: Any) -> None:
             if method_name == "on_channel_event":
                 self._happened(hub, *args)
+            elif method_name == "on_agent_event":
+                self._registered(hub)
             await original(hub, method_name, *args)
 
         return _fan_out
@@ -113,9 +115,13 @@ class Channels:
             if scope is not None:
                 self._end(channel_id, _ending(scope, kind, str(payload.get("reason") or ""), metadata))
 
-    def _open(self, hub: Any, metadata: Any) -> Scope | None:
+    @safely
+    def _registered(self, hub: Any) -> None:
         for agent_id, passport in hub._passports.items():  # noqa: SLF001 - every name the hub gives out
             self.adapter.known.agent(agent_id, passport.name)
+
+    def _open(self, hub: Any, metadata: Any) -> Scope | None:
+        self._registered(hub)
         names = [hub.name_for(who.agent_id) for who in sorted(metadata.participants, key=lambda who: who.order)]
         creator = hub.name_for(metadata.creator_id)
         subject = f"{creator} → {', '.join(name for name in names if name != creator)}"
