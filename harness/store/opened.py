@@ -210,10 +210,10 @@ class Store:
     def _asking(self, *views: str) -> Iterator[Connection]:
         """Give a view for a question of this class that needs no more of the public views than these."""
         from harness.store.schema import reading
-        from harness.store.viewing import viewing
+        from harness.store.viewing import asking
 
         with ExitStack() as stack:
-            con = _in_this_schema(self.path, lambda: stack.enter_context(viewing(self.path, views)))
+            con = _in_this_schema(self.path, lambda: stack.enter_context(asking(self.path, views)))
             with reading(self.path):
                 yield con
 
