@@ -111,16 +111,25 @@ _FIELD_HINTS = (
     "uthorization",
     "cookie",
 )
+
+
+def _field(depth: int) -> re.Pattern[str]:
+    """Match such a field and its value in JSON that stands in *depth* others, where each doubles the backslashes."""
+    one = 2**depth
+    quote = rf'\\{{{one - 1}}}"'
+    inside = rf'[^"\\]|\\{{{2 * one}}}|\\{{{2 * one - 1}}}"|\\{{{one}}}[^"\\]'
+    return re.compile(rf"(?P<before>(?<!\\){quote}{_FIELD}{quote}\s*:\s*{quote})(?P<value>(?:{inside})+)(?={quote})")
+
+
 _FIELDS = (
-    re.compile(rf'(?P<before>"{_FIELD}"\s*:\s*")(?P<value>(?:[^"\\]|\\.)+)(?=")'),
-    re.compile(rf'(?P<before>\\"{_FIELD}\\"\s*:\s*\\")(?P<value>(?:[^"\\]|\\{{4}}|\\{{3}}"|\\\\[^"\\])+)(?=\\")'),
+    *map(_field, range(4)),
     re.compile(rf"(?P<before>'{_FIELD}'\s*:\s*')(?P<value>[^'\"\\]+)(?=')"),
 )
 
 _SECRET_NAME = re.compile(
     r"(?i)(?:^|_)(?:api)?keys?(?:_|$)|apikey|token(?!iz)|secret|passw(?:or)?d|passphrase|credential|(?:^|_)pass$"
 )
-_NO_SECRET = re.compile(r"(?i)_(?:file|path|dir|name|type|url|ttl|timeout)$")
+_NO_SECRET = re.compile(r"(?i)^(?:max|min|num)_|_(?:file|path|dir|name|type|url|ttl|timeout|limit|count)$")
 _LEAST_SECRET = 8
 
 
@@ -139,7 +148,8 @@ def secret_values(environment: Mapping[str, str]) -> dict[str, str]:
 
 def named_secret(name: str) -> bool:
     """Say whether what is called *name* is a secret: a key, token, password, but not the file that holds one."""
-    return _SECRET_NAME.search(name.replace("-", "_")) is not None and _NO_SECRET.search(name) is None
+    words = name.replace("-", "_")
+    return _SECRET_NAME.search(words) is not None and _NO_SECRET.search(words) is None
 
 
 def mark(kind: str, secret: str, key: bytes = b"") -> str:

@@ -1,0 +1,1 @@
+"""Nothing that is secret, or withheld, leaves any trace."""
