@@ -378,17 +378,23 @@ class AgentChat:
         if turn is not None and (turn.notes.get("agent") is agent or turn.notes.get("name") == agent.name):
             yield _nothing
             return
-        with contextlib.ExitStack() as stack:
-            if scope is None or scope.up(Operation.CONVERSATION) is None:
-                given = kwargs.get("messages", args[0] if args else ())
-                stack.enter_context(self._alone(agent, agentchat_messages.tasks(given)))
-            turn = stack.enter_context(self.trace.operation(Operation.TURN, str(agent.name)))
-            if turn is not None:
-                turn.notes.update(agent=agent, name=agent.name)
+        if scope is None or scope.up(Operation.CONVERSATION) is None:
+            given = agentchat_messages.tasks(kwargs.get("messages", args[0] if args else ()))
+            with self._alone(agent, given), self._turn(agent) as told:
+                yield told
+            return
+        with self._turn(agent) as told:
+            yield told
 
-            talk = turn.up(Operation.CONVERSATION) if turn is not None else None
-
-            hears = None if talk is None or turn is None or turn.parent is not talk else _hears(talk, agent)
+    @contextlib.contextmanager
+    def _turn(self, agent: Any) -> Iterator[Any]:
+        with self.trace.operation(Operation.TURN, str(agent.name)) as turn:
+            if turn is None:
+                yield _nothing
+                return
+            turn.notes.update(agent=agent, name=agent.name)
+            talk = turn.up(Operation.CONVERSATION)
+            hears = None if talk is None or turn.parent is not talk else _hears(talk, agent)
 
             def told(item: Any) -> None:
                 """Write what the agent does on its way, of which nobody is told, and what it answers."""

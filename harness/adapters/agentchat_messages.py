@@ -29,11 +29,10 @@ class Messages:
 
     def of(self, message: Any) -> dict[str, Json]:
         """Give the neutral form of *message*; do not change it, it is shared."""
-        state = _state(getattr(message, "content", None))
-        seen = self._known.get(id(message))
-        if seen is not None and seen[0] is message and seen[1] == state:
+        seen, content = self._known.get(id(message)), message.content
+        if seen is not None and seen[0] is message and (seen[1] is content or seen[1] == _state(content)):
             return seen[2]
-        found = neutral(message)
+        state, found = _state(content), neutral(message)
         if len(self._known) >= _MOST_REMEMBERED:
             self._known = {}
         self._known[id(message)] = (message, state, found)

@@ -59,10 +59,12 @@ def watch(adapter: Watcher, cls: type) -> None:
 
 
 def _create(adapter: Watcher, original: Function) -> Function:
+    names = _names(original)
+
     async def create(client: Any, *args: Any, **kwargs: Any) -> Any:
         if within(Operation.CHAT):
             return await original(client, *args, **kwargs)
-        call = _asked(adapter, original, client, args, kwargs)
+        call = _asked(adapter, names, client, args, kwargs)
         if call is None:
             return await original(client, *args, **kwargs)
 
@@ -80,9 +82,11 @@ def _create(adapter: Watcher, original: Function) -> Function:
 
 
 def _create_stream(adapter: Watcher, original: Function) -> Function:
+    names = _names(original)
+
     @stepped
     async def create_stream(client: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        call = None if within(Operation.CHAT) else _asked(adapter, original, client, args, kwargs, stream=True)
+        call = None if within(Operation.CHAT) else _asked(adapter, names, client, args, kwargs, stream=True)
         if call is None:
             async with closing(original(client, *args, **kwargs)) as stream:
                 async for chunk in stream:
@@ -137,9 +141,9 @@ def _streaming(client: Any, ask: Callable[[], Any]) -> Callable[[Call], AsyncGen
 
 @safely
 def _asked(  # noqa: PLR0913 - a method's own arguments come apart
-    adapter: Watcher, original: Function, client: Any, args: tuple[Any, ...], kwargs: Value, *, stream: bool = False
+    adapter: Watcher, names: Sequence[str], client: Any, args: tuple[Any, ...], kwargs: Value, *, stream: bool = False
 ) -> Call:
-    given = dict(zip(_names(original), args, strict=False)) | dict(kwargs)
+    given = dict(zip(names, args, strict=False)) | dict(kwargs)
     request = native.request(model_of(client), given, settings_of(client), adapter.messages)
     if stream:
         request["parameters"]["stream"] = True

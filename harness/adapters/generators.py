@@ -11,11 +11,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from harness import bridging
+from opentelemetry import context as otel
+from opentelemetry.trace import get_current_span
+
 from harness.trace import Scope, current, swap
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span
+    from opentelemetry.context import Context
 
 Stream = Callable[..., AsyncGenerator[Any, None]]
 
@@ -32,7 +34,7 @@ def stepped(make: Stream) -> Stream:
         stream = make(*args, **kwargs)
         try:
             while True:
-                around, outside = bridging.around(), swap(inside)
+                around, outside = otel.get_current(), swap(inside)
                 try:
                     item = await stream.__anext__()
                 except StopAsyncIteration:
@@ -41,7 +43,7 @@ def stepped(make: Stream) -> Stream:
                     inside = _leave(outside, around)
                 yield item
         finally:
-            around, outside = bridging.around(), swap(inside)
+            around, outside = otel.get_current(), swap(inside)
             try:
                 await stream.aclose()
             finally:
@@ -50,10 +52,10 @@ def stepped(make: Stream) -> Stream:
     return steps
 
 
-def _leave(outside: Scope | None, around: Span) -> Scope | None:
-    """Let the reader be *outside* again; and in its own span *around*, where ours are the program's spans, too."""
+def _leave(outside: Scope | None, around: Context) -> Scope | None:
+    """Let the reader be *outside* again; and in its own span of *around*, where ours are spans of the program, too."""
     inside = current()
-    return swap(outside, None if inside is None or inside.span is None else around)
+    return swap(outside, None if inside is None or inside.span is None else get_current_span(around))
 
 
 @asynccontextmanager
