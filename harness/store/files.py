@@ -92,18 +92,6 @@ def sweep(store: Path) -> None:
                         path.unlink()
 
 
-def stamp(store: Path) -> tuple[object, ...]:
-    """Give a token that changes when anything was recorded, taken in or judged, or when a writer ended."""
-    seen: list[object] = []
-    for path in (store / DATABASE, *(store / FOLDER / name for name in names(store))):
-        with contextlib.suppress(OSError):
-            found = path.stat()
-            seen.append((path.name, found.st_ino, found.st_size, found.st_mtime_ns))
-            if path.suffix == SUFFIX:
-                seen.append(sealed(path))
-    return tuple(seen)
-
-
 @contextlib.contextmanager
 def held(store: Path, name: str, *, exclusive: bool, patience_s: float = 0.0) -> Iterator[bool]:
     """Hold the lock *name* for a block. Yields False at once if it cannot be had within *patience_s* seconds.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from harness import config
 from harness.errors import StoreError, UnknownRunError, UsageError
 from harness.model import Finding, Run, RunSummary
-from harness.store import files, loading
+from harness.store import loading
 from harness.store.taking import Taken, take
 from harness.text import one_line
 
@@ -62,10 +62,6 @@ class Store:
     def ingest(self) -> Taken:
         """Take sealed segments into DuckDB, exactly once. Does nothing where another process is at it."""
         return _in_this_schema(self.path, lambda: take(self.path))
-
-    def stamp(self) -> tuple[object, ...]:
-        """Give a token that changes when anything was recorded, or when a writer ended. Costs a few microseconds."""
-        return files.stamp(self.path)
 
     @contextmanager
     def view(self) -> Iterator[Connection]:

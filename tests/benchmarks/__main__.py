@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from . import follow, span, start_up, store
+from . import care, follow, span, start_up, store
 
 BENCHMARKS = {
     "start-up": start_up.figures,
     "span": span.figures,
     "store": store.figures,
     "follow": follow.figures,
+    "care": care.figures,
 }
 
 

@@ -218,20 +218,6 @@ def test_a_store_that_may_only_be_read_is_read(locks_are_there):
         shutil.rmtree(folder)
 
 
-def test_the_stamp_changes_with_every_record_and_every_death(store):
-    seen = [store.stamp()]
-    journal = Journal(store.path)
-    seen.append(store.stamp())
-    assert store.stamp() == seen[-1]
-    journal.write(b'{"k":"e","run_id":"r","span_id":"x","seq":1,"start_ns":1,"attributes":{}}\n')
-    seen.append(store.stamp())
-    journal.close()
-    seen.append(store.stamp())
-    store.ingest()
-    seen.append(store.stamp())
-    assert len(set(seen)) == len(seen)
-
-
 def test_a_process_that_rotates_while_it_is_looked_at_never_looks_dead(store, monkeypatch):
     first = journals.Living(journals.write(store.path, A, 0, [began("talk")]))
     second: list[journals.Living] = []
