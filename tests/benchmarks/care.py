@@ -40,7 +40,7 @@ def figures() -> Iterator[Figure]:
         with store.view() as con:
             alone = _cpu_s(lambda: [loading.run(con, run_id) for run_id in some]) / len(some)
         whole = _cpu_s(lambda: verify(path)) / runs
-        yield _figure("verify --all, a run", whole * 1000, "ms CPU", alone * 1000, "deriving each run by itself, in one view")
+        yield _figure("verify --all, a run", whole * 1000, "ms CPU", alone * 1000, "deriving each by itself")
         copied = _seconds(lambda: _copied(path / DATABASE))
         pruned = _seconds(lambda: care.prune(path, care.Keep(newest=runs // 2)))
         yield _figure("prune of half the runs", pruned, "s", copied, "copying the file and syncing it")
