@@ -45,6 +45,7 @@ _MOST_REMEMBERED = 8192
 _MOST_HISTORIES = 64
 _MOST_LINKS = 65_536
 _MOST_KNOWN = 200_000
+_MOST_NAMED = 1000
 _LONGEST_ERROR = 2000
 
 # The names OpenTelemetry gives to operations; where it has none, the span is named by ours.
@@ -76,13 +77,30 @@ def safely(function: Callable[Parameters, Result]) -> Callable[Parameters, Resul
         except Exception as error:
             if "PYTEST_CURRENT_TEST" in os.environ:
                 raise
-            cause = faults.note(function.__qualname__, error)
-            writing = _writing() if _writing is not None else None
-            if writing is not None:
-                writing.failed(cause)
+            _tell(function, error)
             return None
 
     return guarded
+
+
+def attempt(
+    function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> Result | None:
+    """Call *function* as :func:`safely` would, once."""
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:
+        if "PYTEST_CURRENT_TEST" in os.environ:
+            raise
+        _tell(function, error)
+        return None
+
+
+def _tell(function: Callable[..., object], error: Exception) -> None:
+    cause = faults.note(getattr(function, "__qualname__", repr(function)), error)
+    writing = _writing() if _writing is not None else None
+    if writing is not None:
+        writing.failed(cause)
 
 
 class Trace:
@@ -116,7 +134,7 @@ class Trace:
         self._run: RunState | None = None
         self._failed: set[tuple[str, str]] = set()
         self.recent: deque[str] = deque(maxlen=1000)
-        self._widened: RunState | None = None
+        self._named: dict[str, RunState] = {}
         self._loose: RunState | None = None
         self._prices = price_overrides
         self._sequence = itertools.count(1)
@@ -137,6 +155,14 @@ class Trace:
         if self._begun is not None:
             self._begun(name)
         return run
+
+    def named_run(self, run_id: str) -> RunState:
+        """Give the run of this id: one and the same, however many conversations belong to it."""
+        if run_id not in self._named:
+            if len(self._named) >= _MOST_NAMED:
+                self._named.clear()  # what is forgotten is only which of its contents were written
+            self._named[run_id] = self.new_run(run_id)
+        return self._named[run_id]
 
     def loose_run(self) -> RunState:
         """Give the one run of this process for what happens outside any conversation, unless another was asked for."""
@@ -289,9 +315,7 @@ class Trace:
         run_id = os.environ.get("HARNESS_RUN_ID")
         if not run_id:
             return None
-        if self._widened is None or self._widened.run_id != run_id:
-            self._widened = self.new_run(run_id)
-        return self._widened
+        return self.named_run(run_id)
 
     # Messages -----------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import semconv
 from harness.adapters import classic_calls as calls
+from harness.adapters import run_ids
 from harness.adapters.classic_endings import conversation_ending, turn_ending
 from harness.adapters.classic_messages import Messages
 from harness.adapters.classic_setup import describe
@@ -130,7 +131,12 @@ class Classic:
         group = recipient.groupchat if isinstance(recipient, self._manager) else None
         subject = f"{name_of(agent)} → {name_of(recipient)}"
         attributes = self._described(agent, recipient, group) or {}
-        with self.trace.operation(Operation.CONVERSATION, subject, attributes) as scope:
+        members = [recipient, agent, *(group.agents if group else ())]
+        settings = (getattr(member, "llm_config", None) for member in members)
+        with (
+            run_ids.named(self.trace, settings),
+            self.trace.operation(Operation.CONVERSATION, subject, attributes) as scope,
+        ):
             if scope is not None:
                 scope.notes.update(agent=agent, recipient=recipient, max_turns=max_turns, group=group, sent=0)
             try:
@@ -191,7 +197,12 @@ class Classic:
     def _sequence(self, queue: Any) -> Iterator[None]:
         count = len(queue) if isinstance(queue, (list, tuple)) else 0
         attributes = {semconv.HARNESS_CONVERSATION_PATTERN: "sequential"}
-        with self.trace.operation(Operation.CONVERSATION, f"{count} chats", attributes) as scope:
+        chats = [chat for chat in queue if isinstance(chat, Mapping)] if count else []
+        settings = (getattr(chat.get(side), "llm_config", None) for chat in chats for side in ("recipient", "sender"))
+        with (
+            run_ids.named(self.trace, settings),
+            self.trace.operation(Operation.CONVERSATION, f"{count} chats", attributes) as scope,
+        ):
             try:
                 yield
             finally:
