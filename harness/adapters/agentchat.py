@@ -57,7 +57,7 @@ class AgentChat:
     def attach(self) -> None:
         """Put the hooks in place. The framework is imported by now."""
         import autogen_agentchat
-        from autogen_agentchat.agents import AssistantAgent, BaseChatAgent, UserProxyAgent
+        from autogen_agentchat.agents import AssistantAgent, BaseChatAgent, CodeExecutorAgent, UserProxyAgent
         from autogen_agentchat.teams import BaseGroupChat
         from autogen_agentchat.teams._group_chat import _events as events
         from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
@@ -82,7 +82,9 @@ class AgentChat:
         self.patches.each(BaseChatAgent, self._watch_agent)
         agentchat_models.attach(self, ChatCompletionClient, LLMCallEvent)
         agentchat_tools.attach(self, AssistantAgent, Workbench, BaseTool)
-        agentchat_calls.attach(self, CodeExecutor, UserProxyAgent, BaseGroupChatManager, MagenticOneOrchestrator)
+        agentchat_calls.attach(
+            self, CodeExecutor, CodeExecutorAgent, UserProxyAgent, BaseGroupChatManager, MagenticOneOrchestrator
+        )
 
     def detach(self) -> None:
         """Take every hook away."""

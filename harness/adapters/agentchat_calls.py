@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import semconv
 from harness.adapters.agentchat_models import Watcher
-from harness.adapters.seam import Value, a_through, make_call, up, within
+from harness.adapters.seam import Value, a_through, make_call, through, up, within
 from harness.call import Call
 from harness.model import Operation
 from harness.trace import safely
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
     from harness.adapters.patching import Function
 
 
-def attach(adapter: Watcher, executor: type, proxy: type, manager: type, orchestrator: type) -> None:
-    """Put hooks onto every class of code executors, user proxies and team managers, and onto Magentic-One's own."""
+def attach(  # noqa: PLR0913, PLR0917 - each is a class of the framework's
+    adapter: Watcher, executor: type, coder: type, proxy: type, manager: type, orchestrator: type
+) -> None:
+    """Put hooks onto every class of code executors, user proxies and team managers, and onto Magentic-One's own.
+
+    *coder* is the agent that runs code, and may ask for approval first.
+    """
     patches = adapter.patches
 
     @safely
@@ -37,6 +43,7 @@ def attach(adapter: Watcher, executor: type, proxy: type, manager: type, orchest
     patches.each(executor, executes)
     patches.each(proxy, asks)
     patches.each(manager, selects)
+    patches.watch(coder, "_approval_func", lambda agent, approve: _approval(adapter, agent, approve))
     patches.wrap(orchestrator, "_orchestrate_step", lambda original: _orchestrate(adapter, original))
 
 
@@ -94,6 +101,38 @@ def _human(adapter: Watcher, original: Function) -> Function:
         )
 
     return _get_input
+
+
+def _approval(adapter: Watcher, agent: Any, approve: Any) -> Any:
+    """Take whoever approves of code for a person: that is what the framework has the function for."""
+    if approve is None or up(Operation.CONVERSATION) is None:
+        return approve
+
+    def asked(request: Any) -> Call:
+        return make_call(Operation.HUMAN, agent, {"prompt": request.code})
+
+    async def awaited(request: Any) -> Any:
+        return await a_through(adapter, lambda: asked(request), lambda: approve(request), _approved, _approval_response)
+
+    def called(request: Any) -> Any:
+        return through(adapter, lambda: asked(request), lambda: approve(request), _approved, _approval_response)
+
+    return awaited if inspect.iscoroutinefunction(approve) else called
+
+
+def _approved(response: Any) -> Value:
+    return {"input": f"{_APPROVED if response.approved else _REFUSED}{response.reason}"}
+
+
+_APPROVED, _REFUSED = "approved: ", "refused: "
+
+
+def _approval_response(value: Value) -> Any:
+    from autogen_agentchat.agents import ApprovalResponse
+
+    said = str(value.get("input") or "")
+    approved = said.startswith(_APPROVED)
+    return ApprovalResponse(approved=approved, reason=said.removeprefix(_APPROVED if approved else _REFUSED))
 
 
 # Speakers ------------------------------------------------------------------------------------------------------------

@@ -205,6 +205,40 @@ async def test_tools_code_and_people_are_answered_with_what_they_gave(store: Pat
     assert (replay.misses, replay.unused()) == ((), ())
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_who_approves_of_code_is_asked_once_and_answers_again(
+    store: Path, tmp_path: Path, *, asynchronous: bool
+) -> None:
+    asked: list[str] = []
+    runner = LocalRunner(tmp_path)
+
+    def approve(request: Any) -> Any:
+        asked.append(request.code)
+        return agents.ApprovalResponse(approved="harmless" in request.code, reason="I read it.")
+
+    async def approve_later(request: Any) -> Any:
+        return approve(request)
+
+    async def play(server: ScriptedServer) -> Any:
+        chosen = approve_later if asynchronous else approve
+        coder = agents.CodeExecutorAgent("runner", runner, approval_func=chosen)
+        members = [assistant("coder", server), coder]
+        return await teams.RoundRobinGroupChat(members, max_turns=4).run(task="Go.")
+
+    script = ["```python\nprint('harmless')\n```", "```python\nprint('evil')\n```"]
+    with ScriptedServer(script) as server:
+        first, seen = await record(store, server, play)
+    people = [call for call in seen.run.calls if call.span.operation is Operation.HUMAN]
+    assert [(call.agent, call.reply["input"]) for call in people if call.reply] == [
+        ("runner", "approved: I read it."),
+        ("runner", "refused: I read it."),
+    ]
+    result, replay = await again(store, play)
+    assert said(result) == said(first)
+    assert (len(asked), runner.ran) == (2, 1)
+    assert replay.unused() == ()
+
+
 async def test_a_tool_that_tells_on_its_way_is_run_again(store: Path) -> None:
     from autogen_core.tools import BaseStreamTool
     from pydantic import BaseModel
