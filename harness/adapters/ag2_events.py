@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -45,11 +46,16 @@ from harness.call import RecordedError
 from harness.model import Json
 
 _MOST_REMEMBERED = 4096
+_MOST_HISTORIES = 16
 _RESULT = "ag2.tool_result"
 """Marks a tool result that is more than one text or one value."""
 
 # Their input tokens leave out what was read from or written to the provider's cache; OpenTelemetry's include it.
 _CACHE_APART = frozenset({"anthropic", "bedrock"})
+
+
+_TOLD = (ModelRequest, ModelResponse, ToolResultsEvent, CompactionSummary)
+"""What a model is told of a history."""
 
 
 class Messages:
@@ -60,6 +66,7 @@ class Messages:
         self.ids = ids
         self._known: dict[int, tuple[BaseEvent, tuple[object, ...], dict[str, Json]]] = {}
         self._prompts: dict[str, dict[str, Json]] = {}
+        self._histories: dict[int, tuple[list[BaseEvent], list[dict[str, Json]]]] = {}
         self._schemas: tuple[Any, ...] = ()
         self._definitions: list[Json] = []
 
@@ -78,19 +85,33 @@ class Messages:
         return found
 
     def history(self, prompt: Iterable[str], events: Iterable[BaseEvent]) -> list[dict[str, Json]]:
-        """List what a model is told: the system prompt, and what was said so far; each tool's result on its own."""
+        """List what a model is told: the system prompt, and what was said so far; each tool's result on its own.
+
+        A history that goes on costs what is new of it.
+        """
         told = "\n".join(prompt)
         system = self._prompts.get(told)
         if system is None:
             if len(self._prompts) >= _MOST_REMEMBERED:
                 self._prompts = {}
             system = self._prompts[told] = {"role": "system", "parts": [_text(self.ids.hide(told))]}
-        found = [system] if told else []
-        for event in events:
-            if isinstance(event, ToolResultEvent):
-                continue  # it comes again among the results of its turn
+        said_so_far = self._said(list(events))
+        return [system, *said_so_far] if told else said_so_far
+
+    def _said(self, events: list[BaseEvent]) -> list[dict[str, Json]]:
+        if not events:
+            return []
+        before, found = self._histories.get(id(events[0]), ([], []))
+        same = len(before) <= len(events) and all(map(operator.is_, before, events))
+        before, found = (before, [*found]) if same else ([], [])
+        for event in events[len(before) :]:
+            if not isinstance(event, _TOLD):
+                continue  # a lone tool result comes again among those of its turn
             told_of = event.results if isinstance(event, ToolResultsEvent) and len(event.results) > 1 else [event]
             found += [body for body in map(self.of, told_of) if body is not None]
+        if len(self._histories) >= _MOST_HISTORIES:
+            self._histories = {}
+        self._histories[id(events[0])] = events, found
         return found
 
     def definitions(self, schemas: Sequence[Any]) -> list[Json]:
@@ -308,7 +329,7 @@ def result(found: ToolResult) -> Json:
             return only.content
         if isinstance(only, DataInput):
             value = plain(only.data)
-            if not isinstance(value, str):
+            if not isinstance(value, str) and not (isinstance(value, dict) and _RESULT in value):
                 return value
     parts = [{"type": "data", "data": plain(p.data)} if isinstance(p, DataInput) else _input(p) for p in found.parts]
     return {_RESULT: parts, "final": found.final, "metadata": plain(found.metadata)}
