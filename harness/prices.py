@@ -9,6 +9,7 @@ and this one price a model alike the costs are equal; AutoGen charges cached tok
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections.abc import Mapping
@@ -109,6 +110,7 @@ _MAKERS = re.compile(r"^(?:openai|azure|anthropic|google|gemini|models|mistral|m
 _DATE = re.compile(r"(?:[-@]\d{4}-\d{2}-\d{2}|[-@]\d{8}|-\d{4}|-latest)$")
 
 
+@functools.lru_cache(1024)
 def price(model: str) -> Price | None:
     """Find the price of *model*: under its own name, else without maker's prefix, Azure's spelling and date."""
     name = _MAKERS.sub("", model.lower()).replace("gpt-35-", "gpt-3.5-")

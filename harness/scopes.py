@@ -73,7 +73,7 @@ class Scope:
 
 def current() -> Scope | None:
     """Give the innermost open operation of this thread or task, if any."""
-    scope = otel.get_value(_SCOPE)
+    scope = otel.get_current().get(_SCOPE)
     return scope if isinstance(scope, Scope) else None
 
 

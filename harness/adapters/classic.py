@@ -409,11 +409,13 @@ def spoken_content(message: object) -> tuple[object, object, object]:
 def bound(
     original: Callable[..., Any], agent: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Name the arguments of a call as the method's signature does; empty if they do not fit it."""
-    try:
-        return dict(inspect.signature(original).bind_partial(agent, *args, **kwargs).arguments)
-    except TypeError:
-        return {}
+    """Name the arguments of a call as the method's signature does."""
+    return {**dict(zip(_parameters(original), (agent, *args), strict=False)), **kwargs}
+
+
+@functools.cache
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
 
 
 def before(agent: Any, sender: Any) -> dict[str, Any]:

@@ -11,29 +11,60 @@ from harness.model import Json
 _NOT_PARAMETERS = frozenset({"model", "messages", "tools"})
 _PLAIN = (str, int, float, bool, type(None))
 _MOST_REMEMBERED = 4096
+_MOST_HISTORIES = 64
 
 
 class Messages:
     """Native messages as neutral ones; a native that has not changed gives the same neutral object again."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, tuple[tuple[Any, Any], ...], dict[str, Json]]] = {}
+        self._known: dict[int, tuple[Any, Any, dict[str, Json]]] = {}
+        self._histories: dict[int, tuple[Any, list[Any], list[dict[str, Json]]]] = {}
 
     def of(self, message: object) -> dict[str, Json]:
         """Give the neutral form of *message*; do not change it, it is shared."""
         if not isinstance(message, dict):
             return neutral(message)
-        state = tuple(message.items())
-        if not all(isinstance(value, _PLAIN) for _, value in state):
-            return neutral(message)
         seen = self._known.get(id(message))
-        if seen is not None and seen[0] is message and seen[1] == state:
+        if seen is not None and seen[0] is message and _equal(seen[1], message):
             return seen[2]
         found = neutral(message)
         if len(self._known) >= _MOST_REMEMBERED:
             self._known = {}
-        self._known[id(message)] = (message, state, found)
+        self._known[id(message)] = (message, _copied(message), found)
         return found
+
+    def history(self, messages: Iterable[object]) -> list[dict[str, Json]]:
+        """Give the neutral forms of a whole history; what is as it was the last time is known at one look."""
+        asked = list(messages)
+        if not asked:
+            return []
+        first, before, found = self._histories.get(id(asked[0]), (None, [], []))
+        same = first is asked[0] and _equal(before, asked[: len(before)])
+        before, found = (list(before), list(found)) if same else ([], [])
+        for message in asked[len(before) :]:
+            found.append(self.of(message))
+            before.append(_copied(message))
+        if len(self._histories) >= _MOST_HISTORIES:
+            self._histories = {}
+        self._histories[id(asked[0])] = (asked[0], before, found)
+        return found
+
+
+def _copied(value: Any) -> Any:
+    """Copy what may be changed in place. What nobody here knows is like nothing, not even itself the next time."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value if isinstance(value, _PLAIN) else object()
+
+
+def _equal(before: Any, now: Any) -> bool:
+    try:
+        return bool(before == now)
+    except Exception:  # noqa: BLE001 - a program's own object, compared by rules of its own
+        return False
 
 
 def neutral(message: object) -> dict[str, Json]:
@@ -113,7 +144,7 @@ def request(params: Mapping[str, Any], messages: Messages) -> dict[str, Json]:
     """Translate what a model client is asked. ``parameters`` is everything beyond model, messages and tools."""
     return {
         "model": params.get("model"),
-        "messages": [messages.of(message) for message in params.get("messages") or ()],
+        "messages": messages.history(params.get("messages") or ()),
         "tools": list(params.get("tools") or params.get("functions") or ()),
         "parameters": {
             key: _parameter(value) for key, value in params.items() if key not in _NOT_PARAMETERS and key != "functions"

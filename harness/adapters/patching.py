@@ -33,7 +33,11 @@ class Patches:
     def wrap_all(self, cls: type, name: str, make: Callable[[Function], Function]) -> None:
         """Wrap *name* in *cls* and in each of its bases that defines it."""
         for owner in cls.__mro__:
-            if not getattr(owner, "_is_protocol", False):
+            if (
+                name in vars(owner)
+                and (id(owner), name) not in self._seen
+                and not getattr(owner, "_is_protocol", False)
+            ):
                 self.wrap(owner, name, make)
 
     def each(self, base: Any, see: Callable[[type], object]) -> None:

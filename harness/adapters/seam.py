@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness import semconv
 from harness.call import Call, RecordedError, Reply
 from harness.model import Json, Operation
-from harness.trace import Scope, current, safely
+from harness.trace import Scope, attempt, current
 
 if TYPE_CHECKING:
     from harness.adapters.patching import Patches
@@ -46,7 +46,7 @@ def through(  # noqa: PLR0913, PLR0917 - each is a station on the way
 
     *about* gives span attributes once it has run; its result is None if it failed.
     """
-    call = safely(asked)()
+    call = attempt(asked)
     if call is None:
         return run()
 
@@ -55,7 +55,7 @@ def through(  # noqa: PLR0913, PLR0917 - each is a station on the way
             result = run()
         except BaseException as error:  # noqa: BLE001 - it is raised again, in the program
             return failed(error, _said(about, None))
-        return Reply(value=safely(read)(result), native=result, attributes=_said(about, result))
+        return Reply(value=attempt(read, result), native=result, attributes=_said(about, result))
 
     return outcome(adapter.recording.ask(call, real), rebuild)
 
@@ -69,7 +69,7 @@ async def a_through(  # noqa: PLR0913, PLR0917 - likewise
     about: About | None = None,
 ) -> Any:
     """Ask through the seam and await it."""
-    call = safely(asked)()
+    call = attempt(asked)
     if call is None:
         return await run()
 
@@ -78,13 +78,13 @@ async def a_through(  # noqa: PLR0913, PLR0917 - likewise
             result = await run()
         except BaseException as error:  # noqa: BLE001 - it is raised again, in the program
             return failed(error, _said(about, None))
-        return Reply(value=safely(read)(result), native=result, attributes=_said(about, result))
+        return Reply(value=attempt(read, result), native=result, attributes=_said(about, result))
 
     return outcome(await adapter.recording.a_ask(call, real), rebuild)
 
 
 def _said(about: About | None, result: Any) -> Value:
-    return {} if about is None else safely(about)(result) or {}
+    return {} if about is None else attempt(about, result) or {}
 
 
 def failed(error: BaseException, attributes: Value | None = None) -> Reply:
