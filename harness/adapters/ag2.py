@@ -239,11 +239,11 @@ class Ag2:
         if isinstance(event, HaltEvent):
             turn.notes["halted"] = event.reason
         elif isinstance(event, events.ToolResultsEvent):
-            self._speak(turn.parent, agent, agent, event)
+            self._speak(turn.parent, agent, None, event)
         elif isinstance(event, events.ModelResponse):
             last = event.response_force or not event.tool_calls.calls
             if not last or partner is not None:
-                self._speak(turn.parent, agent, partner if last else agent, event)
+                self._speak(turn.parent, agent, partner if last else None, event)
         elif isinstance(event, events.ModelRequest):
             heard = turn.notes["heard"]
             fresh = [part for part in event.parts if not any(part is known for known in heard)]
@@ -251,15 +251,15 @@ class Ag2:
             if fresh:
                 self._speak(turn.parent, partner or ASKER, agent, events.ModelRequest(fresh))
 
-    def _speak(self, talk: Scope | None, sender: str, recipient: str, event: Any) -> None:
-        """Write what *event* says, unless it says nothing."""
+    def _speak(self, talk: Scope | None, sender: str, recipient: str | None, event: Any) -> None:
+        """Write what *event* says, unless it says nothing; calls of tools and their results are said to nobody."""
         if talk is None:
             return
         body = self.messages().of(event)
         if body is None or not body["parts"]:
             return
         before = swap(talk)
-        self.trace.spoken(sender, [recipient], body)
+        self.trace.spoken(sender, [recipient] if recipient else [], body)
         swap(before)
 
 

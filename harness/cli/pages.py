@@ -123,7 +123,8 @@ def _took(span: Span) -> str:
 def _label(span: Span, call: CallRecord | None, message: Message | None) -> str:
     if message is not None:
         words = message.text or ", ".join(f"→ {part.get('name')}" for part in message.tool_calls)
-        return f"{message.sender} → {', '.join(message.recipients)}: {words}"
+        heard = f" → {', '.join(message.recipients)}" if message.recipients else ""
+        return f"{message.sender}{heard}: {words}"
     more = [span.name]
     if call is not None:
         more += [call.agent] if call.agent and call.agent not in span.name else []

@@ -35,8 +35,8 @@ async def test_two_turns_with_a_tool_are_one_run_as_the_server_tells_it(store: P
     assert again.body == "Still 3."
     assert said(run) == [
         ("user", ("helper",), "What is 1 + 2?"),
-        ("helper", ("helper",), "add(…)"),
-        ("helper", ("helper",), "3"),
+        ("helper", (), "add(…)"),
+        ("helper", (), "3"),
         ("helper", ("user",), "It is 3."),
         ("user", ("helper",), "Sure?"),
         ("helper", ("user",), "Still 3."),
