@@ -46,6 +46,8 @@ def ending(stop: Any, manager: str, *, decides: bool) -> Ending:
 
 def cut_short(error: BaseException, why: Any) -> Ending:
     """Say why a run ended with *error*; *why* is the error that the manager told of, if it did."""
+    if isinstance(error, GeneratorExit):
+        return Ending(kind=EndingKind.STOPPED, detail="the stream was left")
     if isinstance(error, Exception):
         return Ending(kind=EndingKind.ERROR, detail=str(getattr(why, "error_type", None) or type(error).__qualname__))
     return Ending(kind=EndingKind.INTERRUPTED, detail=type(error).__qualname__)

@@ -172,7 +172,8 @@ def test_an_error_is_told_by_the_type_that_the_manager_saw() -> None:
     seen = SimpleNamespace(error_type="ValueError")
     assert cut_short(RuntimeError("x"), seen).detail == "ValueError"
     assert cut_short(RuntimeError("x"), None).detail == "RuntimeError"
-    assert cut_short(GeneratorExit(), None).kind.value == "interrupted"
+    assert cut_short(KeyboardInterrupt(), None).kind.value == "interrupted"
+    assert cut_short(GeneratorExit(), None).kind.value == "stopped"
 
 
 def test_a_client_is_named_by_its_model_its_family_or_its_class() -> None:
