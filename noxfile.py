@@ -13,7 +13,13 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["lint", "typing", "wheel", "tests"]
 nox.options.error_on_missing_interpreters = True
 
-READING = ["tests/store", "tests/derive", "tests/test_journal.py", "tests/test_journal_survives.py"]
+READING = [
+    "tests/store",
+    "tests/derive",
+    "tests/test_journal.py",
+    "tests/test_journal_survives.py",
+    *(f"tests/cli/test_{what}.py" for what in ("store", "reading", "across_runs", "judging")),
+]
 # Who else traces these frameworks: measured beside us, and never a dependency.
 PEERS = ["openinference-instrumentation-ag2", "openinference-instrumentation-autogen-agentchat"]
 PACKAGES = {"harness", "scenarios", "exporters", "tui"}

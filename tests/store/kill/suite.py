@@ -29,7 +29,9 @@ from .taker import take
 from .writer import write
 
 WRITERS, TAKERS, READERS = 8, 3, 2
-KILLS_A_ROUND = 60
+FEW_WRITERS = 3
+"""Writers, once nothing but ingesters has to be killed."""
+KILLS_A_ROUND = 90
 LONGEST_ROUND_S = 30.0
 LAST_LOOK_S = 25.0
 """What is left of the time when the last round stops killing, to take in and look at what it left; half at most."""
@@ -183,7 +185,8 @@ class Round:
 
     def _fill(self) -> None:
         kinds = Counter(process.kind for process in self._living.values())
-        for _ in range(WRITERS - kinds["writer"]):
+        writers = WRITERS if self._lacking().keys() - {*TAKER_PHASES} else FEW_WRITERS
+        for _ in range(writers - kinds["writer"]):
             slot, fate, seed = next(self._slots), self._writer_fate(), self._dice.random()
             self._fork("writer", lambda a=slot, b=fate, c=seed: write(self.board, a, self.store, b, c), slot)
         for _ in range(TAKERS - kinds["ingester"]):
@@ -206,7 +209,8 @@ class Round:
         if self._creations:
             return Fate(phase="rename", how=self._creations.pop(0))
         phase = self._choose(TAKER_PHASES)
-        most = {"insert": 15, "unlink": 6}.get(phase, 2)  # who dies the second time has taken something in before
+        # Who dies the second time has taken something in before.
+        most = {"insert": 15, "unlink": 6}.get(phase, self._dice.choice((1, 1, 2)))
         how = self._dice.choice(("before", "after") if phase == "unlink" else ("before", "during", "during", "after"))
         return Fate(phase=phase, nth=self._dice.randint(1, most), how=how)
 
@@ -221,7 +225,7 @@ class Round:
 
     def _strike(self) -> None:
         """Kill a writer or an ingester from outside, whatever it is at."""
-        kind = self._dice.choice(("writer",) * 5 + ("ingester",))
+        kind = self._dice.choice(("writer",) * 9 + ("ingester",))
         pids = [pid for pid, process in self._living.items() if process.kind == kind and not process.struck]
         # Ingesters wait for each other most of the time: one that is at it is struck rather than one that waits.
         busy = [pid for pid in pids if kind == "ingester" and self.board.where(self._living[pid].slot) != "idle"]
