@@ -141,7 +141,10 @@ class Ag2:
             turn = stack.enter_context(self.trace.operation(Operation.TURN, name_of(agent)))
             if turn is not None:
                 turn.notes.update(notes)
-            yield turn
+            try:
+                yield turn
+            finally:
+                self._answer(turn)
 
     @contextlib.contextmanager
     def _in_run_of(self, stream: object) -> Iterator[None]:
@@ -197,7 +200,8 @@ class Ag2:
         if turn is None or turn.notes["partner"] is None:
             return
         agent = turn.record["attributes"][semconv.GEN_AI_AGENT]
-        response = reply.response
+        response = turn.notes["answer"] = reply.response  # observers and middleware may have put another in its place
+        self._answer(turn)
         halted = turn.notes.get("halted")
         if halted is not None and response.content == f"HALTED: {halted}":
             ending = Ending(kind=EndingKind.STOPPED, agent=agent, detail=halted)
@@ -241,15 +245,26 @@ class Ag2:
         elif isinstance(event, events.ToolResultsEvent):
             self._speak(turn.parent, agent, None, event)
         elif isinstance(event, events.ModelResponse):
-            last = event.response_force or not event.tool_calls.calls
-            if not last or partner is not None:
-                self._speak(turn.parent, agent, partner if last else None, event)
+            self._answer(turn)
+            if event.response_force or not event.tool_calls.calls:
+                turn.notes["answer"] = event
+            else:
+                self._speak(turn.parent, agent, None, event)
         elif isinstance(event, events.ModelRequest):
+            self._answer(turn)
             heard = turn.notes["heard"]
             fresh = [part for part in event.parts if not any(part is known for known in heard)]
             heard.extend(fresh)
             if fresh:
                 self._speak(turn.parent, partner or ASKER, agent, events.ModelRequest(fresh))
+
+    @safely
+    def _answer(self, turn: Scope | None) -> None:
+        """Write what the agent has answered, now that nothing can take its place any more."""
+        event = turn.notes.pop("answer", None) if turn is not None else None
+        if turn is not None and event is not None and turn.notes["partner"] is not None:
+            agent = turn.record["attributes"][semconv.GEN_AI_AGENT]
+            self._speak(turn.parent, agent, turn.notes["partner"], event)
 
     def _speak(self, talk: Scope | None, sender: str, recipient: str | None, event: Any) -> None:
         """Write what *event* says, unless it says nothing; calls of tools and their results are said to nobody."""

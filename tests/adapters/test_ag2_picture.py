@@ -328,6 +328,42 @@ async def test_a_fatal_alert_stops_the_agent_and_the_ending_says_why(store: Path
     assert seen.run.summary.model_calls == len(server.log)
 
 
+async def test_an_answer_that_an_observer_replaces_is_the_one_that_was_given(store: Path) -> None:
+    from ag2.events import ModelMessage, ModelResponse
+
+    def guard(event: Any) -> Any:
+        if isinstance(event, ModelResponse):
+            event = ModelResponse(ModelMessage("I may not say."))
+        return event
+
+    with ScriptedServer(["The secret."]) as server, recording(store) as seen:
+        async with agent("helper", server).run("Go.") as run:
+            run.stream.subscribe(guard, interrupt=True)
+            reply = await run.result()
+    (chat,) = (call for call in seen.run.calls if call.span.operation is Operation.CHAT)
+    assert chat.reply is not None
+    assert chat.reply["message"]["parts"][0]["content"] == "The secret."
+    assert seen.run.messages[-1].text == reply.body == "I may not say."
+
+
+async def test_what_is_put_in_the_inbox_during_a_turn_is_said_in_its_place(store: Path) -> None:
+    with ScriptedServer(["First.", "Second."]) as server, recording(store) as seen:
+        async with agent("helper", server).run("Go.") as run:
+
+            def more(event: Any) -> None:
+                if type(event).__name__ == "ModelMessage" and event.content == "First.":
+                    run.enqueue("And?")
+
+            run.stream.subscribe(more, sync_to_thread=False)
+            await run.result()
+    assert said(seen.run) == [
+        ("user", ("helper",), "Go."),
+        ("helper", ("user",), "First."),
+        ("user", ("helper",), "And?"),
+        ("helper", ("user",), "Second."),
+    ]
+
+
 async def test_a_model_that_refuses_and_one_that_says_nothing_end_it_each_in_its_way(store: Path) -> None:
     import openai
 
