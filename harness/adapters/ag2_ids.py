@@ -3,7 +3,8 @@
 A hub puts an agent's random id into its prompt, and the framework's own tools give ids of channels, envelopes and
 tasks to the model. Recorded as they are, no request would ever come again. Inside the harness they are
 ``[agent NAME]``, and ``[id N]`` in the order in which a run first mentions them; a model that is played back means the
-ids of today. So it is with the folders that the framework makes for code, which are ``[folder N]``.
+ids of today. So it is with the folders that the framework makes for code, which are ``[folder N]``. The times that its
+tools give are all ``[time]``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from collections.abc import Callable, Mapping
 
 from harness.model import Json
 
-_ID = re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_ID = re.compile(
+    r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
+    r"|\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)?"
+)
 _FOLDER = re.compile(r"(?:/[\w.+-]+)*/ag2_sandbox_\w{8}\b")
 _LABEL = re.compile(r"\[(?:agent [^\]\n]{1,100}|(?:id|folder) \d{1,9})\]")
 _INTRODUCTION = re.compile(r"^You are (.{1,80}) \(agent_id: ([0-9a-f]{32})\)\.$", re.MULTILINE)
@@ -39,7 +43,7 @@ class Known:
             self._learn(found[2], found[1])
 
     def result(self, value: Json) -> None:
-        """Learn the ids in what a tool of the framework's own gave."""
+        """Learn the ids and the times in what a tool of the framework's own gave."""
         if isinstance(value, str):
             for found in _ID.finditer(value):
                 self._learn(found[0], None)
@@ -88,6 +92,8 @@ class Ids:
             return found
         if found in self._labels:
             return self._labels[found]
+        if ":" in found:
+            return "[time]"
         name = self._known.name(found)
         return self._named(found, f"[agent {name}]" if name else self._next("id"))
 

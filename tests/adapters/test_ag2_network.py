@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import semconv
-from harness.model import Operation, RunStatus
+from harness.model import Operation, RunStatus, Status
 from tests.adapters.ag2_stage import agent, record, replay, said, store
 from tests.adapters.recorded import THEIR_WARNINGS, recording
-from tests.server import ScriptedServer, rules, tool_call
+from tests.server import ScriptedServer, error, rules, tool_call
 
 pytestmark = THEIR_WARNINGS
 __all__ = ["store"]
@@ -192,7 +192,7 @@ DELEGATED = {
         tool_call("delegate", target="bob", prompt="Well?"),
         "Done.",
     ],
-    "You answer": ["So."],
+    "You answer": [tool_call("context", action="quote", speaker="alice"), "So."],
 }
 
 
@@ -212,7 +212,7 @@ async def test_random_ids_do_not_enter_a_cassette_so_that_it_is_the_same_when_re
         with ScriptedServer(rules(DELEGATED)) as server:
             await record(store, server, delegated, name)
     one, two = ((store / name).read_text(encoding="utf-8") for name in ("one.jsonl", "two.jsonl"))
-    assert "[agent bob]" in one
+    assert all(name in one for name in ("[agent bob]", "[id 1]", "[time]"))
     assert one == two
     again, replaying = await replay(store, delegated, "one.jsonl")
     assert again == "Done."
@@ -280,3 +280,53 @@ def acknowledge(client: Any) -> Any:
             await default_handler(envelope, client)
 
     return handler
+
+
+async def test_a_channel_that_is_open_when_the_harness_goes_is_ended_and_nothing_says_why(store: Path) -> None:
+    with ScriptedServer(lambda _: "Yes.") as server:
+        async with hub() as opened:
+            with recording(store) as seen:
+                alice = await opened.register(agent("alice", server))
+                bob = await opened.register(agent("bob", server))
+                bob.on_envelope(acknowledge(bob))
+                channel = await alice.open(type="conversation", target="bob")
+                await channel.send("Hi.")
+            await channel.send("Nobody watches.")
+    assert seen.ending == ("unknown", None, None)
+    assert said(seen.run) == [("alice", ("bob",), "Hi.")]
+
+
+async def test_a_channel_from_before_is_watched_from_its_next_envelope_on(store: Path) -> None:
+    with ScriptedServer(["Not much."]) as server:
+        async with hub() as opened:
+            alice = await opened.register(agent("alice", server))
+            await opened.register(agent("bob", server))
+            channel = await alice.open(type="consulting", target="bob")
+            alice.ensure_channel_inbox(channel.channel_id)
+            with recording(store) as seen:
+                await channel.send("What is up?")
+                await closed(alice, channel)
+    assert [text for _, _, text in said(seen.run)] == ["What is up?", "Not much."]
+    assert seen.run.summary.turns == 1
+
+
+async def test_a_turn_that_fails_on_a_hub_is_an_error_and_the_channel_goes_on(store: Path) -> None:
+    with ScriptedServer([error(400, "too long")]) as server, recording(store) as seen:
+        async with hub() as opened:
+            alice = await opened.register(agent("alice", server))
+            await opened.register(agent("bob", server))
+            failed = asyncio.Event()
+
+            class Listener:
+                async def on_turn_failed(self, *_args: Any) -> None:
+                    failed.set()
+
+            opened.register_listener(Listener())
+            channel = await alice.open(type="conversation", target="bob")
+            await channel.send("Hi.")
+            await asyncio.wait_for(failed.wait(), PATIENCE_S)
+            await channel.close("enough")
+    (turn,) = seen.spans(Operation.TURN)
+    assert (turn.status, turn.attributes[semconv.ERROR_TYPE]) == (Status.ERROR, "BadRequestError")
+    assert seen.ending == ("stopped", None, "enough")
+    assert seen.run.summary.status is RunStatus.FINISHED
