@@ -28,10 +28,12 @@ def _attribute(key: str) -> str:
     return f"""json_extract(attributes, '$."{key}"')"""
 
 
-_BODY_PARTS = "CASE WHEN json_type(body, '$.parts') = 'ARRAY' THEN CAST(body->'$.parts' AS JSON[]) ELSE [] END"
+# A body is read once: each function that reads it holds what it made of a whole vector of them, several times over.
+_TOLD = """json_transform(body, '{"role": "JSON", "parts": [{"type": "VARCHAR", "content": "VARCHAR",
+    "response": "VARCHAR"}]}')"""
 _PART_TEXT = (
-    "CASE WHEN part->>'$.type' IN ('text', 'reasoning') THEN part->>'$.content' "
-    "WHEN part->>'$.type' = 'tool_call_response' THEN part->>'$.response' END"
+    "CASE WHEN piece.type IN ('text', 'reasoning') THEN piece.content "
+    "WHEN piece.type = 'tool_call_response' THEN piece.response END"
 )
 VIEWS = {
     "spans": f"SELECT {_SPANS} FROM working.spans",
@@ -40,12 +42,11 @@ VIEWS = {
     "calls": f"""SELECT run_id, span_id, operation, agent, call_name AS name, model, status, start_ns, end_ns,
         input_tokens, output_tokens, cost_usd FROM working.spans WHERE operation IN ({CALL_OPERATIONS})""",
     "messages": f"""SELECT run_id, seq, at_ns, sender, recipients,
-            coalesce(nullif(role, ''), CASE WHEN json_type(body, '$.role') = 'VARCHAR' THEN body->>'$.role' END, '')
-                AS role,
-            coalesce(array_to_string(list_filter(list_transform({_BODY_PARTS}, lambda part: {_PART_TEXT}),
+            coalesce(nullif(role, ''), {text("told.role")}, '') AS role,
+            coalesce(array_to_string(list_filter(list_transform(told.parts, lambda piece: {_PART_TEXT}),
                 lambda line: line <> ''), chr(10)), '') AS text,
             body, span_id
-        FROM (SELECT spoken.*, parts.body FROM (
+        FROM (SELECT spoken.*, parts.body, {_TOLD} AS told FROM (
                 SELECT run_id, seq, start_ns AS at_ns, span_id,
                     coalesce({text(_attribute(semconv.HARNESS_SENDER))}, '') AS sender,
                     {texts(_attribute(semconv.HARNESS_RECIPIENTS))} AS recipients,

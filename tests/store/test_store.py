@@ -290,3 +290,14 @@ def test_the_folder_is_its_owners_alone_and_ignored_by_git(store):
     assert store.path.stat().st_mode & 0o777 == 0o700
     assert (store.path / ".gitignore").read_text() == "*\n"
     assert (store.path / "spans.duckdb").stat().st_mode & 0o077 == 0
+
+
+def test_several_messages_of_megabytes_are_read_within_the_memory_there_is(store):
+    texts = [f"{number} " + 'wörd "quoted" ' * 200_000 for number in range(8)]
+    for number, text in enumerate(texts):
+        lines = [*said("m", "a", text, run_id=f"r{number}", seq=number), ended("talk", run_id=f"r{number}")]
+        journals.write(store.path, f"{number:012x}", 0, lines)
+    for _ in range(2):
+        rows = store.sql("SELECT text, body FROM messages ORDER BY seq").rows
+        assert [text for text, _ in rows] == texts
+        store.ingest()
