@@ -213,13 +213,14 @@ class AgentChat:
             scope = self._talks.get(_topic(agent))
             if scope is None:
                 return await original(agent, message, *args, **kwargs)
+            if isinstance(message, self._events.GroupChatStart) and isinstance(agent, self._orchestrator):
+                self._spoken(scope, message.messages or (), [scope.notes["manager"]])
             before = swap(scope)
             try:
-                if isinstance(message, self._events.GroupChatStart) and isinstance(agent, self._orchestrator):
-                    self._spoken(scope, message.messages or (), [scope.notes["manager"]])
                 return await original(agent, message, *args, **kwargs)
             finally:
-                swap(before)
+                if before is not scope:  # the runtime is the team's own, and was started inside the conversation
+                    swap(before)
 
         return on_message_impl
 

@@ -579,6 +579,14 @@ async def test_a_team_that_goes_on_is_a_run_of_its_own_each_time(store: Path) ->
     assert [[(m.sender, m.text) for m in run.messages] for run in seen.runs] == [said(first), said(second)]
 
 
+async def test_teams_inside_one_block_are_one_run(store: Path) -> None:
+    with ScriptedServer(lambda _: "Mine.") as server, recording(store) as seen, harness.run("both", id="both"):
+        results = [await pair(server, termination_condition=None, max_turns=1).run(task="Go.") for _ in range(2)]
+    assert seen.run.run_id == "both"
+    assert [(m.sender, m.text) for m in seen.run.messages] == [each for result in results for each in said(result)]
+    assert {ending.kind.value for ending in seen.run.endings.values()} == {"max_turns"}
+
+
 async def test_the_set_up_of_every_member_is_described(store: Path, tmp_path: Path) -> None:
     with ScriptedServer(lambda _: "Mine.") as server, recording(store) as seen:
         members = [
