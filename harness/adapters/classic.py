@@ -26,7 +26,7 @@ from harness.adapters.classic_setup import describe
 from harness.adapters.patching import Function, Patches
 from harness.canonical import encode
 from harness.model import Ending, EndingKind, Operation
-from harness.trace import Scope, current, safely
+from harness.trace import Scope, attempt, current, safely
 
 if TYPE_CHECKING:
     from harness.recording import Recording
@@ -118,7 +118,8 @@ class Classic:
     def _loosely(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> contextlib.AbstractContextManager[None]:
         """Keep messages that ask for no reply, such as a history put in place, together in one run."""
         asks = kwargs.get("request_reply", args[0] if args else None)
-        return contextlib.nullcontext() if asks else self.trace.within(self.trace.loose_run())
+        run = None if asks else attempt(self.trace.loose_run)
+        return contextlib.nullcontext() if run is None else self.trace.within(run)
 
     def _conversation(
         self, original: Function, agent: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -367,6 +368,7 @@ class Classic:
                 recipients = each["recipients"] or each["scope"].record["attributes"][semconv.HARNESS_RECIPIENTS]
                 self.trace.delivered(each["scope"], recipients)
 
+    @safely
     def heard(self) -> None:
         """Say that the group has heard its last message: the next speaker is being chosen."""
         scope = current()

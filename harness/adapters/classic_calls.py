@@ -140,6 +140,7 @@ def _typed_again(agent: Any, value: Value) -> Json:
     return value.get("input")
 
 
+@safely
 def _note_typed(answer: object) -> None:
     """Let the turn know what the person typed: it may end the conversation."""
     turn = up(Operation.TURN)

@@ -14,7 +14,7 @@ from harness.adapters.classic_seam import Asking, Watcher
 from harness.adapters.seam import ToolNotRunError, Value, a_through, make_call, through
 from harness.call import Call, Reply
 from harness.model import Json, Operation
-from harness.trace import safely
+from harness.trace import attempt, safely
 
 if TYPE_CHECKING:
     from harness.adapters.patching import Function
@@ -68,7 +68,7 @@ def _begin_tool(
     call_id = kwargs.get("call_id") or next((arg for arg in args[:1] if isinstance(arg, str)), None)
     request = {
         "name": wanted.get("name", ""),
-        "arguments": native.arguments(wanted.get("arguments")),
+        "arguments": attempt(native.arguments, wanted.get("arguments")),
         "call_id": call_id or wanted.get("id"),
     }
     asking = Asking(agent, request)
