@@ -293,7 +293,7 @@ def test_the_folder_is_its_owners_alone_and_ignored_by_git(store):
 
 
 def test_several_messages_of_megabytes_are_read_within_the_memory_there_is(store):
-    texts = [f"{number} " + 'wörd "quoted" ' * 200_000 for number in range(8)]
+    texts = [f"{number} " + 'wörd "quoted" ' * 200_000 for number in range(5)]
     for number, text in enumerate(texts):
         lines = [*said("m", "a", text, run_id=f"r{number}", seq=number), ended("talk", run_id=f"r{number}")]
         journals.write(store.path, f"{number:012x}", 0, lines)
