@@ -292,7 +292,8 @@ def test_the_folder_is_its_owners_alone_and_ignored_by_git(store):
     assert (store.path / "spans.duckdb").stat().st_mode & 0o077 == 0
 
 
-def test_several_messages_of_megabytes_are_read_within_the_memory_there_is(store):
+def test_several_messages_of_megabytes_are_read_within_the_memory_there_is(tmp_path):
+    store = open_store(tmp_path / "store")
     texts = [f"{number} " + 'wörd "quoted" ' * 200_000 for number in range(5)]
     for number, text in enumerate(texts):
         lines = [*said("m", "a", text, run_id=f"r{number}", seq=number), ended("talk", run_id=f"r{number}")]
