@@ -29,7 +29,7 @@ RULES: Mapping[str, re.Pattern[str]] = {
         # An object's address, as in its repr.
         "hex-address": r"(?<!\w)0x[0-9a-fA-F]{8,16}(?!\w)",
         # What Python's tempfile makes, with the folder it lies in.
-        "temp-path": r"(?<![\w./-])(?:/[\w.+-]+)*/tmp[a-z0-9_]{8}(?![\w.-])",
+        "temp-path": r"(?<![\w./-])(?:/[\w.+-]+)*/tmp[a-z0-9_]{8}(?![\w-]|\.\w)",
     }.items()
 }
 """The rules by name: each finds one kind of volatile value."""

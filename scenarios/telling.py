@@ -52,10 +52,10 @@ _CHANGES = {
     Kind.TOOLS: "the tools it is offered changed",
     Kind.PARAMETERS: "a parameter changed",
     Kind.PROMPT: "what it is told to do changed",
-    Kind.UPSTREAM: "what the program says before it changed",
-    Kind.REPLY: "what a model said before it is not what was recorded",
-    Kind.TOOL_RESULT: "what a tool gave before it is not what was recorded",
-    Kind.HUMAN: "what a human typed before it is not what was recorded",
+    Kind.UPSTREAM: "a message from the program is another one",
+    Kind.REPLY: "a model's earlier reply is not the recorded one",
+    Kind.TOOL_RESULT: "a tool's earlier result is not the recorded one",
+    Kind.HUMAN: "what a human typed earlier is not what was recorded",
     Kind.FLOW: "the conversation takes another course",
 }
 

@@ -29,7 +29,8 @@ class Verdict:
 
     *outcome* is passed, failed, inconclusive (nothing can be said), or error (it could not be run). *reasons* say why,
     one a line; *remarks* are worth knowing and change nothing. *seconds* is how long it took, *output* what the program
-    printed. *replayed* is None where no cassette was played. *code* is the exit code it asks for.
+    printed. *raised* says what exception or exit code ended it. *replayed* is None where no cassette was played.
+    *code* is the exit code it asks for.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Verdict:
     run_id: str | None = None
     summary: RunSummary | None = None
     findings: tuple[Finding, ...] = ()
+    raised: str | None = None
     replayed: Rehearsal | None = None
     recorded: bool = False
     seconds: float = 0.0
@@ -172,6 +174,7 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
         run_id=run.run_id if run is not None else None,
         summary=run.summary if run is not None else None,
         findings=tuple(findings),
+        raised=raised,
         replayed=replayed,
         recorded=recorded,
         seconds=seconds,

@@ -19,6 +19,8 @@ VERBS: dict[str, str] = {
     "demo": "Replay the bundled scenarios with real agents, offline.",
     "trace": "Run a Python program with tracing on.",
     "run": "Run scenarios: replay recorded conversations and judge them.",
+    "accept": "Take a reviewed change into a cassette, without asking a model.",
+    "cassette": "Look after cassettes: show, diff, verify, prune, redact, migrate.",
     "runs": "List the recorded runs, newest first.",
     "show": "Print one run's conversation, or all that is known of it.",
     "diff": "Compare two runs: where they parted, and why.",

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from harness import semconv
 from harness.errors import UsageError
 from harness.model import Operation
-from scenarios import cassette, cassette_lines, cassette_reader
+from scenarios import caring, cassette, cassette_lines, cassette_reader
 from scenarios.cassette import Cassette, Exchange, Failure, Header
+from scenarios.normalising import RULES
 from tests.scenarios.samples import asked, asks_tool, chat_reply, chat_request, exchange, record, run_of, said, span
 
 SYSTEM, TASK = said("system", "You write Python."), said("user", "Add two numbers.", "user")
@@ -45,7 +46,9 @@ objects = st.dictionaries(text, json_values, max_size=3)
 messages = st.builds(
     lambda role, parts, extra: {**extra, "role": role, "parts": parts}, text, st.lists(objects, max_size=2), objects
 )
-failures = st.builds(Failure, type=text, message=text)
+failures = st.builds(
+    Failure, type=text, message=text, status=st.none() | st.integers(400, 599), body=st.none() | objects
+)
 agents = st.none() | text
 
 
@@ -58,14 +61,24 @@ def exchanges(pool):
             "parameters": objects,
         }
     )
-    replies = st.builds(lambda body, rest: {**rest, "message": body}, st.sampled_from(pool), objects)
+    choices = st.lists(
+        st.builds(lambda body: {"message": body, "finish_reason": "stop"}, st.sampled_from(pool)), max_size=2
+    )
+    replies = st.builds(
+        lambda body, more, lengths, rest: {**rest, "message": body, "choices": more, "chunks": lengths},
+        st.sampled_from(pool),
+        choices,
+        st.lists(st.integers(0, 9), max_size=3),
+        objects,
+    )
     chats = st.builds(
-        lambda request, agent, where, answer: Exchange(
-            kind=Operation.CHAT, agent=agent, conversation=where, request=request, **answer
+        lambda request, agent, where, words, answer: Exchange(
+            kind=Operation.CHAT, agent=agent, conversation=where, request=request, accepted=words, **answer
         ),
         requests,
         agents,
         text,
+        st.lists(text, max_size=2).map(tuple),
         st.one_of(replies.map(lambda reply: {"reply": reply}), failures.map(lambda failure: {"failure": failure})),
     )
     others = st.builds(
@@ -81,10 +94,13 @@ def exchanges(pool):
 
 
 cassettes = st.builds(
-    lambda found, note, models: Cassette(header=Header(note=note, models=tuple(models)), exchanges=tuple(found)),
+    lambda found, note, models, rules: Cassette(
+        header=Header(note=note, models=tuple(models), normalise=tuple(rules)), exchanges=tuple(found)
+    ),
     st.lists(messages, min_size=1, max_size=4).flatmap(exchanges),
     text,
     st.lists(text, max_size=2),
+    st.lists(st.sampled_from(list(RULES)), max_size=2),
 )
 
 
@@ -196,6 +212,9 @@ LINES = written(TWO)
             '{"exchange": {"kind": "chat", "live": true, "request": {"context": "c", "add": ["?"]}}}',
             "no message '\\?'",
         ),
+        (1, '{"cassette": {"format": 2, "normalise": ["times"]}}', "unknown rule 'times' in 'normalise'; known: uuid"),
+        (5, LINES[4].replace('"usage"', '"chunks": [-1], "usage"'), "x:5: 'chunks' must be a list of lengths"),
+        (5, LINES[4].replace('"usage"', '"choices": [1], "usage"'), "x:5: every choice of a reply must be an object"),
         (5, '{"exchange": {"kind": "chat", "live": true, "request": {"context": "c"}}}', "x:5: no context 'c' above"),
         (8, LINES[7].replace('"after"', '"keep": 9, "after"'), "it cannot keep 9"),
         (8, LINES[7].replace('"add"', '"ad"'), "x:8: unknown key 'ad' in a chat request"),
@@ -234,8 +253,10 @@ def test_a_cassette_is_derived_from_a_run():
     tool = record(
         span(Operation.TOOL, turn), {"name": "add", "arguments": {"a": 1}, "call_id": "call_random"}, {"result": "1"}
     )
+    refused = {semconv.ERROR_TYPE: "RateLimitError", semconv.ERROR_MESSAGE: "slow"}
+    refused |= {semconv.HTTP_STATUS: 429, semconv.HARNESS_ERROR_BODY: '{"code": "rate_limit_exceeded"}'}
     failed = record(
-        span(Operation.CHAT, turn, error="x", **{semconv.ERROR_TYPE: "RateLimitError", semconv.ERROR_MESSAGE: "slow"}),
+        span(Operation.CHAT, turn, error="x", **refused),
         chat_request(TASK),
         None,
         error="slow",
@@ -249,7 +270,8 @@ def test_a_cassette_is_derived_from_a_run():
     assert set(chat.reply) == {"message", "model", "usage"}
     assert used.request == {"name": "add", "arguments": {"a": 1}}
     assert used.reply == {"result": "1"}
-    assert error.failure == Failure(type="RateLimitError", message="slow")
+    body = {"code": "rate_limit_exceeded"}
+    assert error.failure == Failure(type="RateLimitError", message="slow", status=429, body=body)
 
 
 def test_of_selections_only_those_of_chance_and_people_are_kept():
@@ -310,3 +332,17 @@ def test_secrets_are_taken_out_of_every_corner():
     lines = "\n".join(written(cassette.from_run(run_of(chat, tool, failed))))
     assert "[secret:openai:" in lines
     assert secret not in lines
+
+
+def test_a_cassette_of_format_1_is_read_and_written_in_the_present_one(tmp_path):
+    asking = asks_tool("call_xYz", "add", a=1)
+    made = Cassette(exchanges=(replace(exchange(asked(TASK), "x"), reply={**chat_reply("x"), "message": asking}),))
+    path = tmp_path / "old.cassette.jsonl"
+    path.write_text("\n".join(written(made)).replace('"format": 2', '"format": 1') + "\n", encoding="utf-8")
+    old = cassette.read(path)
+    assert (old, old.header.format) == (made, 1)
+    assert caring.migrated(old).write(path)
+    again = cassette.read(path)
+    assert again.header.format == 2
+    assert again.exchanges[0].reply["message"]["parts"][0]["id"] == "call_1"
+    assert not caring.migrated(again).write(path)

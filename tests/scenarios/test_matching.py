@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import inspect
-
-import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.resources.chat.completions import Completions
 
 from harness.model import Operation
-from harness.settings import ANSWER, TRANSPORT, WHOLE
+from harness.settings import ANSWER, TRANSPORT
 from scenarios.matching import Matcher
 from tests.scenarios.samples import asks_tool, chat_request, said, tool_said
 
@@ -19,18 +15,6 @@ TASK = said("user", "Add two numbers.", "user")
 
 def key(request, *, kind=Operation.CHAT, agent="coder", conversation="", redact=None):
     return Matcher(redact or (lambda text: text)).key(kind, agent, conversation, request)
-
-
-def test_every_parameter_of_openai_is_classified_once():
-    parameters = set(inspect.signature(Completions.create).parameters) - {"self", "extra_body"}
-    assert parameters <= ANSWER | TRANSPORT | WHOLE
-    assert not ANSWER & TRANSPORT
-    assert not (ANSWER | TRANSPORT) & WHOLE
-
-
-def test_every_setting_of_the_openai_client_is_transport():
-    of_client = [name for name in inspect.signature(openai.OpenAI.__init__).parameters if not name.startswith("_")]
-    assert set(of_client) - {"self"} <= TRANSPORT
 
 
 @pytest.mark.parametrize("name", sorted(TRANSPORT))

@@ -172,7 +172,7 @@ def test_a_changed_prompt_diverges_and_says_where(recorded):
     assert (verdict.outcome, verdict.code) == ("failed", Exit.DIVERGED)
     where, *diff, blame, follows = verdict.reasons
     assert where.startswith(
-        "model call 1 of 'coder' parts from the recording: what the program says before it changed (message 2 of 2, "
+        "model call 1 of 'coder' parts from the recording: a message from the program is another one (message 2 of 2, "
     )
     assert diff == ["  - Print 6 times 7.", "  + Print 6 times 8."]
     assert blame.startswith("class: upstream message · changed by the program · recorded on line 5 of ")
