@@ -1,8 +1,4 @@
-"""Translate AG2 1.x's events to the seam's neutral JSON, and replies back. Only types that are named here are rebuilt.
-
-A tool's failure reads ``Type: text``. The traceback that AG2 puts before it names folders and lines, which differ from
-one machine to the next while the failure is the same.
-"""
+"""Translate AG2 1.x's events to the seam's neutral JSON, and replies back."""
 
 from __future__ import annotations
 
@@ -12,44 +8,30 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ag2 import exceptions
 from ag2.compact import CompactionSummary
 from ag2.events import (
     BaseEvent,
-    BinaryInput,
-    DataInput,
-    FileIdInput,
-    Input,
     ModelMessage,
     ModelMessageChunk,
     ModelReasoning,
     ModelRequest,
     ModelResponse,
-    TextInput,
     ToolCallEvent,
     ToolCallsEvent,
     ToolErrorEvent,
-    ToolResult,
     ToolResultEvent,
     ToolResultsEvent,
-    UrlInput,
     Usage,
 )
-from ag2.events.input_events import BinaryType
 from ag2.events.types import BinaryResult
-from pydantic_core import to_jsonable_python
 
 from harness.adapters.ag2_ids import Ids
+from harness.adapters.ag2_inputs import failure, plain, result, said, words
 from harness.adapters.classic_messages import arguments
-from harness.adapters.seam import native_error
-from harness.call import RecordedError
 from harness.model import Json
 
 _MOST_REMEMBERED = 4096
 _MOST_HISTORIES = 16
-_RESULT = "ag2.tool_result"
-"""Marks a tool result that is more than one text or one value."""
-
 # Their input tokens leave out what was read from or written to the provider's cache; OpenTelemetry's include it.
 _CACHE_APART = frozenset({"anthropic", "bedrock"})
 
@@ -94,7 +76,7 @@ class Messages:
         if system is None:
             if len(self._prompts) >= _MOST_REMEMBERED:
                 self._prompts = {}
-            system = self._prompts[told] = {"role": "system", "parts": [_text(self.ids.hide(told))]}
+            system = self._prompts[told] = {"role": "system", "parts": [words(self.ids.hide(told))]}
         said_so_far = self._said(list(events))
         return [system, *said_so_far] if told else said_so_far
 
@@ -145,21 +127,12 @@ def neutral(event: BaseEvent) -> dict[str, Json] | None:
     if isinstance(event, ModelRequest):
         return said(event.parts, "user")
     if isinstance(event, CompactionSummary):
-        return {"role": "user", "parts": [_text(f"[Summary of earlier conversation]\n{event.summary}")]}
+        return {"role": "user", "parts": [words(f"[Summary of earlier conversation]\n{event.summary}")]}
     return None
 
 
-def said(parts: Iterable[Input], role: str) -> dict[str, Json]:
-    """Make a message of inputs."""
-    return {"role": role, "parts": [_input(part) for part in parts]}
-
-
-def _text(content: str) -> dict[str, Json]:
-    return {"type": "text", "content": content}
-
-
 def _answer(response: ModelResponse) -> list[dict[str, Json]]:
-    parts = [_text(response.content)] if response.content else []
+    parts = [words(response.content)] if response.content else []
     parts += [
         {"type": "tool_call", "id": call.id, "name": call.name, "arguments": arguments(call.arguments)}
         for call in response.tool_calls.calls
@@ -174,50 +147,6 @@ def _answer(response: ModelResponse) -> list[dict[str, Json]]:
 def _outcome(event: ToolResultEvent) -> dict[str, Json]:
     response = failure(event.error) if isinstance(event, ToolErrorEvent) else result(event.result)
     return {"type": "tool_call_response", "id": event.parent_id, "response": response}
-
-
-def error_again(error: RecordedError) -> BaseException:
-    """Rebuild the exception of AG2, of the client or of Python that a cassette plays back; else give *error*."""
-    known = getattr(exceptions, error.kind, None)
-    if not (isinstance(known, type) and issubclass(known, Exception)):
-        return native_error(error)
-    rebuilt = known.__new__(known, str(error))
-    rebuilt.args = (str(error),)
-    return rebuilt if str(rebuilt) == str(error) else error
-
-
-def failure(error: object) -> str:
-    """Say what went wrong in a tool, the same live and in a replay."""
-    kind = error.kind if isinstance(error, RecordedError) else type(error).__name__
-    return f"{kind}: {error}"
-
-
-def _input(part: Input) -> dict[str, Json]:
-    if isinstance(part, TextInput):
-        return _text(part.content)
-    if isinstance(part, DataInput):
-        return _text(json.dumps(plain(part.data), ensure_ascii=False))
-    return _media(part)
-
-
-def _media(part: Input) -> dict[str, Json]:
-    if isinstance(part, BinaryInput):
-        content = base64.b64encode(part.data).decode()
-        return {"type": "blob", "modality": _kind(part.kind), "mime_type": str(part.media_type), "content": content}
-    if isinstance(part, UrlInput):
-        return {"type": "uri", "modality": _kind(part.kind), "uri": part.url}
-    if isinstance(part, FileIdInput):
-        return {"type": "file", "file_id": part.file_id, "filename": part.filename}
-    return {"type": type(part).__name__}
-
-
-def _kind(kind: object) -> str:
-    return str(getattr(kind, "value", kind))
-
-
-def plain(value: object) -> Json:
-    """Reduce *value* to JSON as AG2's own serializer does; what has no such form becomes text."""
-    return to_jsonable_python(value, fallback=str)
 
 
 # Requests -------------------------------------------------------------------------------------------------------------
@@ -316,49 +245,3 @@ def _native_usage(usage: Mapping[str, Json], provider: str | None) -> Usage:
         cache_read_input_tokens=cached,
         thinking_tokens=usage.get("reasoning_tokens"),
     )
-
-
-# Tool results ---------------------------------------------------------------------------------------------------------
-
-
-def result(found: ToolResult) -> Json:
-    """Read what a tool gave: its one text or value, or a record of its parts."""
-    if len(found.parts) == 1 and not found.final and not found.metadata:
-        (only,) = found.parts
-        if isinstance(only, TextInput):
-            return only.content
-        if isinstance(only, DataInput):
-            value = plain(only.data)
-            if not isinstance(value, str) and not (isinstance(value, dict) and _RESULT in value):
-                return value
-    parts = [{"type": "data", "data": plain(p.data)} if isinstance(p, DataInput) else _input(p) for p in found.parts]
-    return {_RESULT: parts, "final": found.final, "metadata": plain(found.metadata)}
-
-
-def acts(found: ToolResult) -> bool:
-    """Say whether a tool's result is more than its value: AG2 acts on types of its own, such as a handoff."""
-    data = (part.data for part in found.parts if isinstance(part, DataInput))
-    return any(type(value).__module__.partition(".")[0] == "ag2" for value in data)
-
-
-def tool_result(value: Json) -> ToolResult:
-    """Rebuild what a tool gave."""
-    if not isinstance(value, dict) or _RESULT not in value:
-        return ToolResult(value)
-    parts = [_native_input(part) for part in value[_RESULT]]
-    return ToolResult(parts=parts, final=bool(value.get("final")), metadata=value.get("metadata") or {})
-
-
-def _native_input(part: Mapping[str, Json]) -> Input:
-    kind = part.get("type")
-    if kind == "data":
-        return DataInput(part.get("data"))
-    if kind == "blob":
-        data = base64.b64decode(part.get("content") or "")
-        modality = BinaryType(part.get("modality") or "binary")
-        return BinaryInput(data, media_type=part.get("mime_type") or "", kind=modality)
-    if kind == "uri":
-        return UrlInput(part.get("uri") or "", kind=BinaryType(part.get("modality") or "binary"))
-    if kind == "file":
-        return FileIdInput(part.get("file_id") or "", filename=part.get("filename"))
-    return TextInput(part.get("content") or "")

@@ -14,6 +14,7 @@ from ag2.utils import MODEL_CONFIG_CONTEXT_DEPENDENCY_KEY
 from harness import semconv
 from harness.adapters import ag2_events as native
 from harness.adapters import openai_client
+from harness.adapters.ag2_inputs import error_again
 from harness.adapters.ag2_setup import kinds
 from harness.adapters.seam import failed, make_call, within
 from harness.call import Call, RecordedError, Reply, pieces
@@ -110,7 +111,7 @@ def _ask(adapter: Ag2, original: Function) -> Function:
 
         reply = await adapter.recording.a_ask(call, real)
         if isinstance(reply.error, RecordedError):
-            raise native.error_again(reply.error)
+            raise error_again(reply.error)
         if reply.error is not None:
             raise reply.error
         if reply.native is not None or reply.value is None:

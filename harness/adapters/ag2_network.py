@@ -184,7 +184,7 @@ class Channels:
         from ag2.network import ensure_parts
         from ag2.network.hub.core import _is_protocol_event
 
-        from harness.adapters import ag2_events
+        from harness.adapters import ag2_inputs
 
         if _is_protocol_event(envelope.event_type):
             return
@@ -201,7 +201,7 @@ class Channels:
         recipients = [hub.name_for(agent_id) for agent_id in audience if agent_id != envelope.sender_id]
         role = "user" if passport is not None and passport.effective_kind == "human" else "assistant"
         with self._inside(metadata.channel_id):
-            body = self.adapter.messages().ids.hide(ag2_events.said(parts, role))
+            body = self.adapter.messages().ids.hide(ag2_inputs.said(parts, role))
             self.trace.spoken(sender, recipients, body)
             state = hub._adapter_states.get(metadata.channel_id)  # noqa: SLF001 - as this envelope left it
             expected = adapter.expected_next(metadata, state)

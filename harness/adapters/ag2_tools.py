@@ -13,7 +13,7 @@ from ag2.tools import executor
 from ag2.tools.final import ClientTool
 from ag2.tools.tool import Tool
 
-from harness.adapters import ag2_events as native
+from harness.adapters import ag2_inputs as native
 from harness.adapters.ag2_setup import kinds
 from harness.adapters.seam import ToolNotRunError, Value, a_through, failed, make_call
 from harness.call import Call, RecordedError, Reply

@@ -27,6 +27,7 @@ from ag2.events import (  # noqa: E402 - only where it is installed
 from ag2.events.input_events import BinaryType  # noqa: E402
 
 from harness.adapters import ag2_events as native  # noqa: E402
+from harness.adapters import ag2_inputs  # noqa: E402
 from harness.adapters.ag2_ids import Ids, Known  # noqa: E402
 
 words = st.text(max_size=20)
@@ -89,7 +90,7 @@ def test_usage_that_leaves_the_cache_out_survives_too(given_: int, taken: int, c
 @given(st.lists(inputs, max_size=3), st.booleans(), st.dictionaries(words, plain, max_size=2))
 def test_a_tool_result_survives_the_way_there_and_back(parts: list[Any], final: bool, metadata: Any) -> None:  # noqa: FBT001
     found = ToolResult(parts=parts, final=final, metadata=metadata)
-    again = native.tool_result(through_json(native.result(found)))
+    again = ag2_inputs.tool_result(through_json(ag2_inputs.result(found)))
     assert (again.parts, again.final, again.metadata) == (found.parts, final, metadata)
 
 
