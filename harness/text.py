@@ -121,6 +121,8 @@ def _field(depth: int) -> re.Pattern[str]:
     return re.compile(rf"(?P<before>(?<!\\){quote}{_FIELD}{quote}\s*:\s*{quote})(?P<value>(?:{inside})+)(?={quote})")
 
 
+_RECORD = '{"k":'
+"""How a span's record begins: what it holds in JSON of its own is no field of anybody's, so only JSON within counts."""
 _FIELDS = (
     *map(_field, range(4)),
     re.compile(rf"(?P<before>'{_FIELD}'\s*:\s*')(?P<value>[^'\"\\]+)(?=')"),
@@ -186,7 +188,7 @@ def redactor(environment: Mapping[str, str] | None = None, *, key: bytes = b"") 
         for character, kinds in _PATTERNS:
             if character in text and ((before := _BEFORE.get(character)) is None or before.search(text)):
                 text = _by_shape(text, kinds, key)
-        if escapes or "'" in text or ("_" in text and '"tool_call' in text):
+        if escapes or "'" in text or (text[:5] != _RECORD and '"tool_call' in text):
             text = _by_field(text, key)
         return text
 
