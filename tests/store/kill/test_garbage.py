@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.store import open_store
+from harness.store import care, open_store
 from tests.store import journals
 from tests.store.journals import ended
 
@@ -54,6 +54,21 @@ def test_every_good_line_among_garbage_is_kept_before_and_after_an_ingest(betwee
         for _ in range(2):
             assert {span.span_id for span in store.run("r1").spans} == expected
             store.ingest()
+
+
+@pytest.mark.parametrize("short", [b'{"k":', b"[[", b"nan", b'{"k":"e","run_id":', b"-"])
+def test_a_line_that_ends_too_soon_hides_neither_the_one_before_nor_the_one_after(tmp_path, short):
+    store = open_store(tmp_path / "store")
+    path = journals.write(store.path, A, 0, [ended(f"span-{number}", seq=number) for number in range(4)])
+    header, *lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(header + (short + b"\n").join(lines))
+    for _ in range(2):
+        spans = store.run("r1").spans
+        assert [(span.span_id, span.start_ns, span.end_ns) for span in spans] == [
+            (f"span-{number}", 1000, 2000) for number in range(4)
+        ]
+        store.ingest()
+    assert care.info(store.path).bad == 3
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n\n", b"\x00" * 70_000, b"{" * 70_000])
