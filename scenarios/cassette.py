@@ -34,16 +34,20 @@ class Cassette:
     header: Header = field(default_factory=Header)
     exchanges: tuple[Exchange, ...] = ()
 
-    def write(self, path: Path) -> bool:
+    def write(self, path: Path, *, in_order: bool = True) -> bool:
         """Write the file at *path*, whole or not at all, and say whether it changed.
 
-        A file that holds the same exchanges already is left untouched, even if an older version wrote it.
+        A file that holds the same exchanges already is left untouched, whichever version of the harness or the
+        framework it was made with. Unless *in_order*, it is enough that each agent asked the same in the same order:
+        agents that work side by side come in another order each time.
         Raises UsageError if it cannot be written.
         """
         lines = cassette_lines.dump(self.header, self.exchanges)
         try:
-            if path.is_file() and _same(path.read_text(encoding="utf-8", errors="replace"), lines):
-                return False
+            if path.is_file():
+                there = path.read_text(encoding="utf-8", errors="replace")
+                if _same(there, lines) or (not in_order and _same_by_agent(there, lines, self.exchanges)):
+                    return False
             _replace(path, "".join(f"{line}\n" for line in lines))
         except OSError as error:
             msg = f"cannot write the cassette {str(path)!r}: {error.strerror or error}"
@@ -118,6 +122,24 @@ def _same(text: str, lines: Sequence[str]) -> bool:
     if there[1:] != [*lines[1:], ""]:
         return False
     return bool(cassette_lines.identity(there[0]) == cassette_lines.identity(lines[0]))
+
+
+def _same_by_agent(text: str, lines: Sequence[str], exchanges: Sequence[Exchange]) -> bool:
+    if cassette_lines.identity(text.partition("\n")[0]) != cassette_lines.identity(lines[0]):
+        return False
+    try:
+        _, there = cassette_reader.load(text, "")
+    except UsageError:
+        return False
+    return _by_agent(there) == _by_agent(exchanges)
+
+
+def _by_agent(exchanges: Sequence[Exchange]) -> dict[object, tuple[Exchange, ...]]:
+    """Sort exchanges by who asked where; the ids of tool calls are numbered anew for each."""
+    found: dict[object, list[Exchange]] = {}
+    for exchange in exchanges:
+        found.setdefault((exchange.kind, exchange.agent, exchange.conversation), []).append(exchange)
+    return {scope: cleaning.numbered(asked) for scope, asked in found.items()}
 
 
 def _replace(path: Path, text: str) -> None:

@@ -43,6 +43,15 @@ def from_environment() -> tuple[str, ...] | None:
     return None if given is None else tuple(name.strip() for name in given.split(",") if name.strip())
 
 
+def rules_between(old: str, new: str) -> tuple[str, ...]:
+    """Name the rules without whose values *old* and *new* are the same: one if that will do, none if nothing does."""
+    for names in (*((name,) for name in RULES), tuple(RULES)):
+        without = normaliser(names)
+        if old != new and without is not None and without(old) == without(new):
+            return tuple(name for name in names if len(names) == 1 or RULES[name].search(new))
+    return ()
+
+
 def normaliser(names: Iterable[str]) -> Callable[[Json], Json] | None:
     """Make the function that puts the rule's name in the place of every volatile value in any JSON; None for no rule.
 

@@ -80,7 +80,8 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     findings = _judged(kept, run, what, settings) if run is not None else []
     recorded = recording and run is not None and went.raised is None
     if recorded and run is not None and not what.program:
-        cassette.from_run(run, note=note, normalise=what.normalise).write(what.cassette)
+        made = cassette.from_run(run, note=note, normalise=what.normalise)
+        made.write(what.cassette, in_order=what.matching == "strict")
     return verdict.decide(
         what,
         run=run,

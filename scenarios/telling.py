@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.text import one_line
 
+from .normalising import rules_between
 from .parting import Kind, Owner
 
 if TYPE_CHECKING:
@@ -80,9 +81,12 @@ def _s(count: int) -> str:
 
 
 def ways_out(found: Divergence, scenario: Scenario) -> list[str]:
-    """List the three things one can do, each with its command."""
+    """List the three things one can do, each with its command; before them, a rule to normalise by if that is all."""
     path = shlex.quote(str(scenario.path))
+    volatile = rules_between(found.old or "", found.new or "")
+    rules = [*(scenario.normalise or ()), *(name for name in volatile if name not in (scenario.normalise or ()))]
     return [
+        *([f"Only what is new each time differs: `normalise: [{', '.join(rules)}]` takes it out."] if volatile else []),
         f"Meant, and the recorded answers still serve: `harness accept {path}`.",
         f"Meant, and the answers must be asked for again: `harness run --record all {path}`.",
         f"Not meant: {_mend(found, scenario)}",

@@ -11,10 +11,21 @@ from hypothesis import strategies as st
 from harness import semconv
 from harness.errors import UsageError
 from harness.model import Operation
-from scenarios import caring, cassette, cassette_lines, cassette_reader
+from scenarios import caring, cassette, cassette_lines, cassette_reader, cleaning
 from scenarios.cassette import Cassette, Exchange, Failure, Header
 from scenarios.normalising import RULES
-from tests.scenarios.samples import asked, asks_tool, chat_reply, chat_request, exchange, record, run_of, said, span
+from tests.scenarios.samples import (
+    asked,
+    asks_tool,
+    chat_reply,
+    chat_request,
+    exchange,
+    record,
+    run_of,
+    said,
+    span,
+    tool_said,
+)
 
 SYSTEM, TASK = said("system", "You write Python."), said("user", "Add two numbers.", "user")
 FIRST, SECOND = said("assistant", "return 1"), said("user", "No, both.", "user")
@@ -166,6 +177,26 @@ def test_writing_is_whole_and_equal_exchanges_leave_the_file_untouched(tmp_path)
     assert replace(TWO, header=replace(TWO.header, note="another")).write(path)
     assert replace(TWO, exchanges=TWO.exchanges[:1]).write(path)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_agents_side_by_side_may_come_in_another_order_unless_order_is_asked_for(tmp_path):
+    def turn(agent, call_id):
+        asking = replace(exchange(asked(TASK, agent=agent), "x"), reply={"message": asks_tool(call_id, "add")})
+        answered = exchange(asked(TASK, asks_tool(call_id, "add"), tool_said(call_id, "3"), agent=agent), "done")
+        return asking, answered
+
+    def made(*found):
+        return Cassette(exchanges=cleaning.numbered(found))
+
+    (ann, again), (bob, later) = turn("ann", "x"), turn("bob", "y")
+    path = tmp_path / "two.cassette.jsonl"
+    made(ann, again, bob, later).write(path)
+    before = path.read_bytes()
+    assert not made(bob, ann, later, again).write(path, in_order=False)
+    assert path.read_bytes() == before
+    assert made(again, ann, bob, later).write(path, in_order=False)
+    path.write_bytes(before)
+    assert made(bob, ann, later, again).write(path)
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from harness.errors import UsageError
 from harness.model import Operation
 from scenarios.matching import Matcher
-from scenarios.normalising import RULES, normaliser
+from scenarios.normalising import RULES, normaliser, rules_between
 from tests.scenarios.samples import chat_request, said
 
 EVERY = normaliser(RULES)
@@ -121,3 +121,17 @@ def test_requests_are_the_same_up_to_volatile_values_and_no_further(one, other):
     one, other = spaced(one), spaced(other)
     keys = [key(said("user", "".join(text for _, text in parts))) for parts in (one, other)]
     assert (keys[0] == keys[1]) == (shape(one) == shape(other))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_rule_that_is_enough_is_found(name):
+    old, new = f"at {FOUND[name][0]}.", f"at {FOUND[name][-1]}."
+    if old != new:
+        assert rules_between(old, new) == (name,)
+        assert rules_between(old, new + " Now!") == ()
+    assert rules_between(old, old) == ()
+
+
+def test_several_rules_are_named_where_one_is_not_enough():
+    old, new = "run 0x7f3a2c0d1e80 on 2026-11-20", "run 0x7f3a2c0d1e99 on 2026-11-21"
+    assert rules_between(old, new) == ("iso-date", "hex-address")
