@@ -87,10 +87,15 @@ def swap(scope: Scope | None, span: Span | None = None) -> Scope | None:
     """
     before = current()
     if before is not scope:
-        span = span or (scope.span if scope is not None else None)
-        context = otel.set_value(_SCOPE, scope)
-        otel.attach(context if span is None else bridging.inside(span, context))
+        put(scope, span)
     return before
+
+
+def put(scope: Scope | None, span: Span | None = None) -> None:
+    """Make *scope* the innermost open operation as :func:`swap` does, where it is known not to be."""
+    span = span or (scope.span if scope is not None else None)
+    context = otel.set_value(_SCOPE, scope)
+    otel.attach(context if span is None else bridging.inside(span, context))
 
 
 def given_run() -> RunState | None:

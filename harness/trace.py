@@ -17,7 +17,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from harness import bridging, describe, faults, semconv
 from harness.call import Call, Reply
@@ -25,7 +25,7 @@ from harness.canonical import context_hash, digest, encode
 from harness.model import Json, Operation
 from harness.privacy import Privacy
 from harness.redaction import Redaction, store_key
-from harness.scopes import RunState, Scope, current, given_run, swap, within
+from harness.scopes import RunState, Scope, current, given_run, put, swap, within
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -48,6 +48,23 @@ _MOST_KNOWN = 200_000
 _MOST_NAMED = 1000
 _LONGEST_ERROR = 2000
 
+
+class _Kind(NamedTuple):
+    """What every span of one operation has: the beginning of its name, its kind, and its first attributes."""
+
+    name: str
+    kind: str
+    operation: str
+    attributes: dict[str, Json]
+
+
+def _kind(operation: Operation, name: str, *, otel: bool) -> _Kind:
+    said: dict[str, Json] = {semconv.HARNESS_OPERATION: operation.value}
+    if otel:
+        said[semconv.GEN_AI_OPERATION] = name
+    return _Kind(name, "CLIENT" if operation is Operation.CHAT else "INTERNAL", operation.value, said)
+
+
 # The names OpenTelemetry gives to operations; where it has none, the span is named by ours.
 _OTEL_NAMES = {
     Operation.CONVERSATION: "invoke_workflow",
@@ -60,6 +77,10 @@ _OUR_NAMES = {
     Operation.HUMAN: "human_input",
     Operation.SELECTION: "select_speaker",
     Operation.MESSAGE: "message",
+    Operation.OTHER: "other",
+}
+_KINDS = {operation: _kind(operation, name, otel=True) for operation, name in _OTEL_NAMES.items()} | {
+    operation: _kind(operation, name, otel=False) for operation, name in _OUR_NAMES.items()
 }
 
 
@@ -212,7 +233,7 @@ class Trace:
         scope = self._begin(operation, subject, attributes)
         if self._emit(scope, contents, links):
             scope.run.open.add(scope.record["span_id"])
-        swap(scope)
+        put(scope)
         return scope
 
     @safely
@@ -231,7 +252,7 @@ class Trace:
         while innermost is not None and innermost is not scope:
             innermost = innermost.parent
         if innermost is scope:  # also where an operation inside was never closed
-            swap(scope.parent, None if scope.span is None else scope.outside)
+            put(scope.parent, None if scope.span is None else scope.outside)
         ended = {**scope.record["attributes"], **scope.notes.get("end", {}), **(attributes or {})}
         if error is not None:
             ended[semconv.ERROR_TYPE] = type(error).__qualname__
@@ -251,9 +272,8 @@ class Trace:
             self._dice.seed(os.urandom(16))
         parent = current()
         run = parent.run if parent else self.given_run() or self.new_run()
-        described: dict[str, Json] = {semconv.HARNESS_OPERATION: operation.value}
-        if operation in _OTEL_NAMES:
-            described[semconv.GEN_AI_OPERATION] = _OTEL_NAMES[operation]
+        kind = _KINDS[operation]
+        described = dict(kind.attributes)
         if operation is Operation.CONVERSATION:
             described[semconv.GEN_AI_WORKFLOW] = subject
         elif operation is Operation.TURN:
@@ -263,16 +283,15 @@ class Trace:
         if parent is None:
             described = {**self.attributes, **run.attributes, **described, semconv.HARNESS_RUN_ID: run.run_id}
         trace_id, parent_id = self._place(parent, outside)
-        name = _OTEL_NAMES.get(operation) or _OUR_NAMES.get(operation, operation.value)
         record: dict[str, Json] = {
             "k": "s",
             "run_id": run.run_id,
             "trace_id": trace_id,
             "span_id": f"{self._dice.getrandbits(64) or 1:016x}",
             "parent_id": parent_id,
-            "name": f"{name} {subject}".rstrip(),
-            "kind": "CLIENT" if operation is Operation.CHAT else "INTERNAL",
-            "operation": operation.value,
+            "name": f"{kind.name} {subject}".rstrip(),
+            "kind": kind.kind,
+            "operation": kind.operation,
             "seq": next(self._sequence),
             "start_ns": time.time_ns(),
             "attributes": self.privacy.attributes(described),
@@ -386,23 +405,12 @@ class Trace:
 
     def _emit(self, scope: Scope, contents: Sequence[Part] = (), links: Sequence[Link] = ()) -> bool:
         """Write what is new of *contents* and *links*, and then the span's record, in one go. Says whether it was."""
-        run, fresh, lines = scope.run, set[str](), []
+        run, record = scope.run, scope.record
         run.doubt(self.journal.process)
-        run_id = encode(run.run_id)
-        new = _unwritten(links, run.known)
-        for name, text in itertools.chain((part for _, _, part in new), contents):
-            if name not in run.known and name not in fresh:
-                fresh.add(name)
-                lines.append(f'{{"k":"p","run_id":{run_id},"hash":"{name}","body":{text}}}\n')
-        for link, prev, (part, _) in new:
-            fresh.add(link)
-            before = f'"{prev}"' if prev else "null"
-            lines.append(f'{{"k":"l","run_id":{run_id},"hash":"{link}","prev":{before},"part":"{part}"}}\n')
-        record = scope.record
+        before, fresh = _news(run, contents, links) if contents or links else ("", None)
         if scope.span is not None and record["k"] == "e":
             bridging.end(scope.span, self.privacy.visible(record))
-        lines.append(self.privacy.record(record) + "\n")
-        written = self.journal.write("".join(lines).encode(errors="replace"))
+        written = self.journal.write(f"{before}{self.privacy.record(record)}\n".encode(errors="replace"))
         if written and fresh:
             if len(run.known) > _MOST_KNOWN:
                 run.known.clear()
@@ -455,6 +463,21 @@ class Trace:
                 attributes[semconv.HARNESS_OUTPUT_CHOICES] = [name for name, _ in others]
         # A reply with both a value and an exception is an answer: the framework's way to say "nobody".
         self.close(scope, attributes, error=reply.error if reply.value is None else None, contents=contents)
+
+
+def _news(run: RunState, contents: Sequence[Part], links: Sequence[Link]) -> tuple[str, set[str]]:
+    """Write, as lines, what of *contents* and *links* is not written in *run* yet, and give the names of that."""
+    fresh, lines, run_id = set[str](), [], encode(run.run_id)
+    new = _unwritten(links, run.known)
+    for name, text in [*(part for _, _, part in new), *contents]:
+        if name not in run.known and name not in fresh:
+            fresh.add(name)
+            lines.append(f'{{"k":"p","run_id":{run_id},"hash":"{name}","body":{text}}}\n')
+    for link, prev, (part, _) in new:
+        fresh.add(link)
+        before = f'"{prev}"' if prev else "null"
+        lines.append(f'{{"k":"l","run_id":{run_id},"hash":"{link}","prev":{before},"part":"{part}"}}\n')
+    return "".join(lines), fresh
 
 
 def _unwritten(links: Sequence[Link], known: Container[str]) -> list[Link]:
