@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.conformance.patterns import Stage
+from tests.conformance.patterns import Otherwise, Stage
 from tests.conformance.picture import Observed
 from tests.conformance.table import Absent
 
 ABSENT: Mapping[str, Absent] = {}
+OTHERWISE: Mapping[str, Otherwise] = {}
 PLAYS: Mapping[str, Callable[[Stage], Observed]] = {}
 
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tests.conformance.patterns import CODER, CRITIC, FRONT, REVIEWER, TECH, WRITER, Stage
+from tests.conformance.patterns import CODER, CRITIC, FRONT, REVIEWER, TECH, WRITER, Otherwise, Stage
 from tests.conformance.picture import MODEL, Observed, Spoken
 from tests.conformance.table import Absent
 
@@ -379,6 +379,8 @@ ABSENT = {
         holds=_no_streaming,
     ),
 }
+
+OTHERWISE: Mapping[str, Otherwise] = {}
 
 PLAYS: Mapping[str, Play] = {
     play.__name__: play

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.model import RunStatus
@@ -29,6 +29,23 @@ class Pattern:
     title: str
     script: Callable[[threading.Event], Script]
     expected: Expected = field(default_factory=Expected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Otherwise:
+    """How a pattern is another on one framework: what the server says to it there, and what else is expected, by field.
+
+    *why* says what of the framework makes it so.
+    """
+
+    why: str
+    script: Callable[[threading.Event], Script] | None = None
+    expected: Mapping[str, object] = field(default_factory=dict)
+
+    def of(self, pattern: Pattern) -> Pattern:
+        """Change *pattern* accordingly."""
+        expected = replace(pattern.expected, **self.expected)  # type: ignore[arg-type]
+        return replace(pattern, script=self.script or pattern.script, expected=expected)
 
 
 WRITER, CRITIC = "You write.", "You criticise."
@@ -156,7 +173,7 @@ PATTERNS = (
         name="model_error",
         title="a model that refuses (4xx)",
         script=lambda _: [error(400, "too long")],
-        expected=Expected(ending="error", status=RunStatus.FAILED, raised="BadRequestError"),
+        expected=Expected(ending="error", status=RunStatus.FAILED, raised=True),
     ),
     Pattern(
         name="retry",
@@ -168,7 +185,7 @@ PATTERNS = (
         name="cancelled",
         title="cancelled while the model is asked",
         script=lambda hold: [Reply(text="Too late. TERMINATE", hold=hold)],
-        expected=Expected(ending="interrupted", status=RunStatus.FAILED, raised="CancelledError"),
+        expected=Expected(ending="interrupted", status=RunStatus.FAILED, raised=True),
     ),
     Pattern(name="background", title="a run in the background", script=_yes, expected=_YES),
     Pattern(

@@ -33,7 +33,7 @@ class Expected:
     typed: tuple[str, ...] = ()
     ending: str = "termination_message"
     status: RunStatus = RunStatus.FINISHED
-    raised: str | None = None
+    raised: bool = False
     runs: int = 1
     conversations: int | None = None
     requests: int = 1
@@ -41,6 +41,7 @@ class Expected:
     cached: int = 0
     streamed: bool = False
     nested: bool = False
+    sandboxed: bool | None = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def summary(runs: Sequence[Run]) -> str:
 
 def _whole(expected: Expected, observed: Observed, runs: Sequence[Run]) -> Iterator[str]:
     yield from _same("runs", expected.runs, len(runs))
-    yield from _same("raised", expected.raised, observed.raised)
+    yield from _same("raised", expected.raised, bool(observed.raised))
     for run in runs:
         yield from _same("ending", observed.ending or expected.ending, run.summary.ending)
         yield from _same("status", expected.status, run.summary.status)
@@ -184,7 +185,7 @@ def _other_calls(expected: Expected, observed: Observed, runs: Sequence[Run]) ->
     ]
     yield from _same("code", list(expected.code), ran)
     for span in _of(runs, Operation.CODE):
-        yield from _same("sandboxed", expected=False, found=span.attributes.get(semconv.HARNESS_CODE_SANDBOXED))
+        yield from _same("sandboxed", expected.sandboxed, span.attributes.get(semconv.HARNESS_CODE_SANDBOXED))
     typed = [span.attributes.get(semconv.HARNESS_HUMAN_INPUT) for span in _of(runs, Operation.HUMAN)]
     yield from _same("typed", list(expected.typed), typed)
 

@@ -52,6 +52,8 @@ def cell(column: str, pattern: Pattern) -> Cell:
     absent = family.ABSENT.get(pattern.name)
     if absent is not None and absent.holds():
         return Cell(text=f"the framework has no such thing: {absent.where}")
+    otherwise = family.OTHERWISE.get(pattern.name)
+    pattern = otherwise.of(pattern) if otherwise else pattern
     with stage(pattern) as ready, recording(ready.folder / "store") as seen:
         observed = family.PLAYS[pattern.name](ready)
     wrong = differences(pattern.expected, observed, seen.runs, ready.server)
