@@ -52,6 +52,18 @@ def unused(cassette: Cassette, calls: Sequence[Played], kinds: frozenset[Operati
     return [place for place, found in enumerate(cassette.exchanges) if place not in asked and found.kind in kinds]
 
 
+def of_this(cassette: Cassette, calls: Sequence[Played]) -> bool:
+    """Say whether *calls* were answered by *cassette*: each by an exchange of its kind and agent, and any at all."""
+    placed = [found for found in calls if found.place is not None]
+    return bool(placed) and all(
+        found.place is not None
+        and found.place < len(cassette.exchanges)
+        and cassette.exchanges[found.place].kind is found.call.span.operation
+        and cassette.exchanges[found.place].agent == found.call.agent
+        for found in placed
+    )
+
+
 def listed(cassette: Cassette, calls: Sequence[Played], kinds: frozenset[Operation]) -> list[dict[str, Json]]:
     """Say of each exchange, in recorded order, what became of it; then list the calls that no exchange answered."""
     became = {found.place: found.outcome for found in calls if found.place is not None}

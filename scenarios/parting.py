@@ -97,8 +97,8 @@ def first(
             kind=Kind.FLOW,
             owner=Owner.PROGRAM,
             agent=waiting.agent,
-            call=f"the end, where a {word(waiting.kind)}{who} was recorded",
-            change="it was recorded, and nobody asks for it",
+            call="the end",
+            change=f"a {word(waiting.kind)}{who} was recorded, and nobody asks for it",
             line=waiting.line,
             unused=len(left),
         )

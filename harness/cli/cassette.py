@@ -152,9 +152,13 @@ def _unused(path: Path, found: Any, ref: str | None, store: Path | None) -> list
         opened = existing_store(store)
         opened.ingest()
         calls = outcomes.played(opened.run(opened.find(ref)))
-        if not any(call.place is not None for call in calls):
-            raise UsageError(f"run {ref!r} is no replay", hint="`harness runs` names the mode of each.")
-        places: list[int] = outcomes.unused(found, calls, CALLS)
+        if not outcomes.of_this(found, calls):
+            hint = "`harness runs` names the mode of each."
+            raise UsageError(f"run {ref!r} is no replay of {str(path)!r} as it is now", hint=hint)
+        if any(call.outcome.value == "miss" for call in calls):
+            raise UsageError(f"run {ref!r} parted from the cassette", hint="`harness accept` or record it again first.")
+        live = {call.call.span.operation for call in calls if call.place is None}
+        places: list[int] = outcomes.unused(found, calls, CALLS - live)
         return places
     runner, scenarios = plugins.sibling("scenarios.runner"), plugins.sibling("scenarios.scenario")
     beside = path.with_name(path.name.removesuffix(".cassette.jsonl") + ".scenario.yaml")

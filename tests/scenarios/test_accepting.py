@@ -130,6 +130,19 @@ def test_what_nobody_asks_for_any_more_is_dropped_by_accept_and_by_prune(shop, c
     assert "every exchange is asked for" in capsys.readouterr().out
 
 
+def test_prune_takes_a_run_of_this_cassette_alone_and_leaves_what_was_made_for_real(shop, capsys):
+    with shop.open("a", encoding="utf-8") as lines:
+        lines.write("live: [tool]\n")
+    live = runner.run_scenario(shop)
+    assert (live.outcome, live.account.live) == ("passed", 1)
+    assert cli.execute(["cassette", "prune", "--run", live.run_id, "shop.cassette.jsonl"]) == Exit.CLEAN
+    assert "every exchange is asked for" in capsys.readouterr().out
+    other = shop.with_name("other.cassette.jsonl")
+    other.write_text(shop.with_name("shop.cassette.jsonl").read_text().replace('"clerk"', '"boss"'), encoding="utf-8")
+    assert cli.execute(["cassette", "prune", "--run", live.run_id, other.name]) == Exit.USAGE
+    assert "is no replay of 'other.cassette.jsonl'" in capsys.readouterr().err
+
+
 def test_prune_does_not_believe_a_replay_that_parted(shop, capsys):
     edit(shop, "You sell tickets.", "You sell tickets politely.")
     assert cli.execute(["cassette", "prune", "--yes", "shop.cassette.jsonl"]) == Exit.USAGE

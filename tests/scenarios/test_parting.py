@@ -16,7 +16,7 @@ from scenarios.cassette import Cassette, Exchange
 from scenarios.exchanges import Outcome
 from scenarios.parting import Kind, Owner
 from scenarios.telling import short_diff
-from tests.scenarios.samples import asked, chat_reply, chat_request, exchange, record, run_of, said, span
+from tests.scenarios.samples import asked, asks_tool, chat_reply, chat_request, exchange, record, run_of, said, span
 
 TASK = said("user", "Go.")
 
@@ -97,7 +97,17 @@ def test_only_strictly_is_what_nobody_asked_for_a_parting():
     assert parted(recorded, done) is None
     found = parted(recorded, done, strict=True)
     assert (found.kind, found.unused, found.misses) == (Kind.FLOW, 1, 0)
-    assert found.call == "the end, where a model call of 'coder' was recorded"
+    assert (found.call, found.change) == ("the end", "a model call of 'coder' was recorded, and nobody asks for it")
+
+
+def test_a_model_that_is_asked_for_real_owns_what_it_says():
+    recorded = [exchange(asked(TASK), "x"), other(Operation.TOOL, {"name": "add", "arguments": {"a": 1}}, result="1")]
+    said_live = called(
+        Operation.CHAT, chat_request(TASK), {"message": asks_tool("id", "add", a=2)}, outcome=Outcome.LIVE
+    )
+    used = called(Operation.TOOL, {"name": "add", "arguments": {"a": 2}}, outcome=Outcome.MISS)
+    found = parted(recorded, said_live, used, kinds=CALLS - {Operation.CHAT})
+    assert (found.kind, found.owner, found.change) == (Kind.REPLY, Owner.MODEL, "arguments.a")
 
 
 def test_the_first_parting_is_told_and_the_others_are_counted():

@@ -365,6 +365,41 @@ def test_an_unmodified_program_is_one_run_recorded_and_replayed_in_a_process_of_
     assert runner.run_scenario(path).reasons[0].startswith("it exited with 3")
 
 
+CLOCK = """\
+import shop
+
+user, assistant, _ = shop.chat(type("Any", (), {"name": ""}))
+user.initiate_chat(assistant, message="It is TIME. Say hello.")
+"""
+
+
+def test_a_program_is_matched_as_its_scenario_says(recorded, stage):
+    (stage / "app.py").write_text(CLOCK.replace("TIME", "2026-11-20T09:30:59"), encoding="utf-8")
+    text = "program: app.py\nnormalise: [iso-time]\n"
+    path, _, _ = recorded(text, ["Hello."])
+    file = stage / "one.cassette.jsonl"
+    assert cassette.read(file).header.normalise == ("iso-time",)
+    (stage / "app.py").write_text(CLOCK.replace("TIME", "2027-01-02T10:00:00"), encoding="utf-8")
+    later = runner.run_scenario(path)
+    assert (later.outcome, later.account.normalised, later.account.hits) == ("passed", 1, 0)
+    assert later.remarks == ("1 request was as recorded but for volatile values",)
+    path.write_text("program: app.py\nnormalise: []\n", encoding="utf-8")
+    strict = runner.run_scenario(path)
+    assert strict.code is Exit.DIVERGED
+    assert strict.hints[0] == "Only what is new each time differs: `normalise: [iso-time]` takes it out."
+    by_number = runner.run_scenario(path, matching="sequence")
+    assert (by_number.outcome, by_number.account.changed) == ("passed", 1)
+
+
+def test_strictly_nothing_may_be_left_over(recorded):
+    path, _, _ = recorded(PAIR, PAIR_SCRIPT)
+    path.write_text(PAIR.replace("{initiator: user}", "{initiator: user, max_turns: 1}"), encoding="utf-8")
+    assert runner.run_scenario(path).code is not Exit.DIVERGED
+    strict = runner.run_scenario(path, matching="strict")
+    assert strict.code is Exit.DIVERGED
+    assert "(a code execution of 'user' was recorded, and nobody asks for it)" in strict.reasons[0]
+
+
 def test_missing_autogen_is_a_problem_of_the_environment(recorded, monkeypatch):
     path, _, _ = recorded("factory: shop:chat\n", ["Hello."])
     monkeypatch.setitem(__import__("sys").modules, "autogen", None)
