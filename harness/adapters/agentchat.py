@@ -15,7 +15,8 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import semconv
-from harness.adapters import agentchat_calls, agentchat_messages, agentchat_models, agentchat_tools
+from harness.adapters import agentchat_agents, agentchat_calls, agentchat_messages, agentchat_models, agentchat_tools
+from harness.adapters.agentchat_agents import USER, others
 from harness.adapters.agentchat_endings import cut_short, ending
 from harness.adapters.agentchat_frames import without_ours
 from harness.adapters.agentchat_setup import describe
@@ -27,9 +28,6 @@ from harness.trace import Scope, current, safely, swap
 
 if TYPE_CHECKING:
     from harness.recording import Recording
-
-_USER = "user"
-"""Whom AgentChat takes a task to come from, where it was given as a text."""
 
 _PATTERNS = {
     "RoundRobinGroupChat": "round_robin",
@@ -79,7 +77,7 @@ class AgentChat:
         wrap(BaseGroupChatManager, "_signal_termination", self._signal("stop"))
         wrap(BaseGroupChatManager, "_signal_termination_with_error", self._signal("why"))
         wrap(events.SerializableException, "from_exception", without_ours)
-        self.patches.each(BaseChatAgent, self._watch_agent)
+        agentchat_agents.attach(self, BaseChatAgent)
         agentchat_models.attach(self, ChatCompletionClient, LLMCallEvent)
         agentchat_tools.attach(self, AssistantAgent, Workbench, BaseTool)
         agentchat_calls.attach(
@@ -93,14 +91,6 @@ class AgentChat:
     def about(self) -> Mapping[str, Json]:
         """Give the attributes that a span has where it is the first of its run."""
         return {} if current() is not None else {semconv.HARNESS_FRAMEWORK: self._framework}
-
-    @safely
-    def _watch_agent(self, cls: type) -> None:
-        wrap = self.patches.wrap
-        wrap(cls, "run", self._agent_run)
-        wrap(cls, "run_stream", self._agent_run_stream)
-        wrap(cls, "on_messages", self._on_messages)
-        wrap(cls, "on_messages_stream", self._on_messages_stream)
 
     # Conversations ------------------------------------------------------------------------------------------------
 
@@ -121,7 +111,7 @@ class AgentChat:
         if outer is not None and team.name in outer.notes.get("members", ()):
             outer.notes["carried"][team.name] = notes["carrying"] = []
         subject = f"{team.name}: {', '.join(notes.get('members', ()))}"
-        with self._talk(subject, _PATTERNS.get(type(team).__name__, "group"), team, notes) as scope:
+        with self.talk(subject, _PATTERNS.get(type(team).__name__, "group"), team, notes) as scope:
             if scope is not None and notes:
                 self._talks[topic] = scope
             try:
@@ -146,7 +136,8 @@ class AgentChat:
         }
 
     @contextlib.contextmanager
-    def _talk(self, subject: str, pattern: str, member: Any, notes: Mapping[str, Any]) -> Iterator[Scope | None]:
+    def talk(self, subject: str, pattern: str, member: Any, notes: Mapping[str, Any]) -> Iterator[Scope | None]:
+        """Hold a conversation open, with *notes* of who is in it; at its end, say why it ended."""
         outer = current()
         attributes = self._described(pattern, member) or {}
         with self.trace.operation(Operation.CONVERSATION, subject, attributes) as scope:
@@ -214,7 +205,7 @@ class AgentChat:
             if scope is None:
                 return await original(agent, message, *args, **kwargs)
             if isinstance(message, self._events.GroupChatStart) and isinstance(agent, self._orchestrator):
-                self._spoken(scope, message.messages or (), [scope.notes["manager"]])
+                self.spoken(scope, message.messages or (), [scope.notes["manager"]])
             before = swap(scope)
             try:
                 return await original(agent, message, *args, **kwargs)
@@ -248,16 +239,16 @@ class AgentChat:
         elif topic.type != _topic(agent):
             return
         elif isinstance(message, events.GroupChatStart):
-            self._spoken(scope, message.messages or (), members)
+            self.spoken(scope, message.messages or (), members)
         elif isinstance(message, events.GroupChatAgentResponse):
-            self._spoken(scope, [message.response.chat_message], _others(scope, message.name))
+            self.spoken(scope, [message.response.chat_message], others(scope, message.name))
         elif isinstance(message, events.GroupChatTeamResponse):
             said = [each for each in message.result.messages if hasattr(each, "to_model_message")]
-            self._spoken(scope, said, _others(scope, message.name))
+            self.spoken(scope, said, others(scope, message.name))
             self._heard(scope, message.name)
 
     @safely
-    def _spoken(self, scope: Scope, messages: Sequence[Any], recipients: Sequence[str]) -> None:
+    def spoken(self, scope: Scope, messages: Sequence[Any], recipients: Sequence[str]) -> None:
         """Write each message once, where it is said first; what carries it into another team is a delivery."""
         before = current()
         if before is None or before.operation is not Operation.TURN or before.up(Operation.CONVERSATION) is not scope:
@@ -267,7 +258,7 @@ class AgentChat:
                 if message.id in scope.notes["spoken"]:
                     continue
                 scope.notes["spoken"].add(message.id)
-                human = message.source == _USER or message.source in scope.notes.get("people", ())
+                human = message.source == USER or message.source in scope.notes.get("people", ())
                 body = agentchat_messages.spoken(message, human=human)
                 carrying = scope.notes.get("carrying") if recipients else None
                 said = self.trace.spoken(message.source, recipients, body, heard=carrying is None)
@@ -292,158 +283,7 @@ class AgentChat:
                 else:
                     self.trace.delivered(said, heard)
 
-    # Agents -------------------------------------------------------------------------------------------------------
-
-    def _agent_run(self, original: Function) -> Function:
-        async def run(agent: Any, *args: Any, **kwargs: Any) -> Any:
-            if _talks_to(agent):
-                return await original(agent, *args, **kwargs)
-            with self._alone(agent, agentchat_messages.tasks(kwargs.get("task"))) as scope:
-                result = await original(agent, *args, **kwargs)
-                self._answered(scope, result)
-                return result
-
-        return run
-
-    def _agent_run_stream(self, original: Function) -> Function:
-        @stepped
-        async def run_stream(agent: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-            tasks = agentchat_messages.tasks(kwargs.get("task"))
-            with contextlib.nullcontext() if _talks_to(agent) else self._alone(agent, tasks) as scope:
-                async with closing(original(agent, *args, **kwargs)) as stream:
-                    async for item in stream:
-                        self._answered(scope, item)
-                        yield item
-
-        return run_stream
-
-    def _on_messages(self, original: Function) -> Function:
-        async def on_messages(agent: Any, *args: Any, **kwargs: Any) -> Any:
-            with self._asked(agent, args, kwargs) as answered:
-                response = await original(agent, *args, **kwargs)
-                answered(response)
-                return response
-
-        return on_messages
-
-    def _on_messages_stream(self, original: Function) -> Function:
-        @stepped
-        async def on_messages_stream(agent: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-            with self._asked(agent, args, kwargs) as answered:
-                async with closing(original(agent, *args, **kwargs)) as stream:
-                    async for item in stream:
-                        answered(item)
-                        yield item
-
-        return on_messages_stream
-
-    @contextlib.contextmanager
-    def _alone(self, agent: Any, tasks: Sequence[Any]) -> Iterator[Scope | None]:
-        """Hold the conversation of one agent with whoever gives it the *tasks*."""
-        name = str(agent.name)
-        people = {name} if isinstance(agent, self._proxy) else set()
-        with self._talk(name, "agent", agent, {"speaker": name, "agent": agent, "people": people}) as scope:
-            self._task(scope, name, tasks)
-            yield scope
-
-    @safely
-    def _answered(self, scope: Scope | None, item: Any) -> None:
-        """Write what an agent that does not go the usual way answers; know a task again that it was given as a text."""
-        if scope is None:
-            return
-        if hasattr(item, "stop_reason"):
-            self._spoken(scope, item.messages[-1:], scope.notes["asking"])
-        elif scope.notes["texts"] and getattr(item, "source", None) == _USER:
-            with contextlib.suppress(ValueError):
-                scope.notes["texts"].remove(item.content)
-                scope.notes["spoken"].add(item.id)
-
-    @safely
-    def _task(self, scope: Scope | None, name: str, tasks: Sequence[Any]) -> None:
-        """Write the messages of a task, and note who gave it."""
-        if scope is None:
-            return
-        for task in tasks:
-            if isinstance(task, str):
-                self.trace.spoken(_USER, [name], {"role": "user", "parts": agentchat_messages.contents(task)})
-            else:
-                self._spoken(scope, [task], [name])
-        given = [_USER if isinstance(task, str) else task.source for task in tasks]
-        scope.notes.update(
-            asking=list(dict.fromkeys(given)) or [_USER], texts=[task for task in tasks if isinstance(task, str)]
-        )
-
-    @contextlib.contextmanager
-    def _asked(self, agent: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Any]:
-        """Hold an agent's turn; and a conversation around it, where the program asks the agent by itself."""
-        scope = current()
-        turn = _nearest(scope, Operation.TURN)
-        if turn is not None and (turn.notes.get("agent") is agent or turn.notes.get("name") == agent.name):
-            yield _nothing
-            return
-        if scope is None or scope.up(Operation.CONVERSATION) is None:
-            given = agentchat_messages.tasks(kwargs.get("messages", args[0] if args else ()))
-            with self._alone(agent, given), self._turn(agent) as told:
-                yield told
-            return
-        with self._turn(agent) as told:
-            yield told
-
-    @contextlib.contextmanager
-    def _turn(self, agent: Any) -> Iterator[Any]:
-        with self.trace.operation(Operation.TURN, str(agent.name)) as turn:
-            if turn is None:
-                yield _nothing
-                return
-            turn.notes.update(agent=agent, name=agent.name)
-            talk = turn.up(Operation.CONVERSATION)
-            hears = None if talk is None or turn.parent is not talk else _hears(talk, agent)
-
-            def told(item: Any) -> None:
-                """Write what the agent does on its way, of which nobody is told, and what it answers."""
-                response = hasattr(item, "chat_message")
-                inner = (item.inner_messages or ()) if response else [item]
-                if talk is not None:
-                    self._spoken(talk, [each for each in inner if agentchat_messages.told(each)], ())
-                if talk is not None and hears is not None and response:
-                    self._spoken(talk, [item.chat_message], hears)
-
-            yield told
-
-
-def _nothing(_item: object) -> None:
-    """Take no notice."""
-
 
 def _topic(agent: Any) -> str:
     """Name the topic that an agent of the runtime shares with its team; empty if it is part of none."""
     return str(getattr(agent, "_group_topic_type", None) or getattr(agent, "_parent_topic_type", None) or "")
-
-
-def _others(scope: Scope, name: str) -> list[str]:
-    """List who hears *name*: the other members, and the manager where it reads along or nobody else does."""
-    notes = scope.notes
-    others = [member for member in notes["members"] if member != name]
-    reads = name != notes["manager"] and (notes["decides"] or not others)
-    return [*others, notes["manager"]] if reads else others
-
-
-def _hears(talk: Scope, agent: Any) -> Sequence[str] | None:
-    """List who hears what *agent* answers in its turn; None if it is no part of the conversation itself."""
-    if talk.notes.get("agent") is agent:
-        asking: Sequence[str] | None = talk.notes.get("asking")
-        return asking
-    return _others(talk, agent.name) if agent.name in talk.notes.get("members", ()) else None
-
-
-def _nearest(scope: Scope | None, operation: Operation) -> Scope | None:
-    """Find the nearest scope of *operation* within the innermost conversation, itself included."""
-    while scope is not None and scope.operation is not operation:
-        scope = None if scope.operation is Operation.CONVERSATION else scope.parent
-    return scope
-
-
-def _talks_to(agent: Any) -> bool:
-    """Say whether the conversation with this very agent has begun, and nothing else has since."""
-    scope = current()
-    return scope is not None and scope.notes.get("agent") is agent and scope.operation is Operation.CONVERSATION
