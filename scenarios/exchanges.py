@@ -13,6 +13,10 @@ CHOSEN_BY_OUTSIDE = frozenset({"random", "manual"})
 """Ways to select a speaker whose choice is recorded. The framework works the others out from what is replayed."""
 
 
+NEVER_ASKED = "ToolNotRunError"
+"""How an adapter records a tool call that the framework refused by itself: there is nothing to replay."""
+
+
 class Outcome(str, Enum):
     """What became of a call, or of an exchange, in a replay."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness import semconv
 from harness.model import CallRecord, Json, Operation
 
-from .exchanges import CHOSEN_BY_OUTSIDE, Outcome
+from .exchanges import CHOSEN_BY_OUTSIDE, NEVER_ASKED, Outcome
 
 if TYPE_CHECKING:
     from harness.model import Run
@@ -43,6 +43,10 @@ _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 
 
 def _asks_outside(call: CallRecord) -> bool:
+    """Say whether somebody was asked: not the framework's own cache, rules or refusal."""
+    attributes = call.span.attributes
+    if attributes.get(semconv.HARNESS_CACHE_HIT) or attributes.get(semconv.ERROR_TYPE) == NEVER_ASKED:
+        return False
     return call.span.operation is not Operation.SELECTION or call.request.get("method") in CHOSEN_BY_OUTSIDE
 
 

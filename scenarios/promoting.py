@@ -14,14 +14,11 @@ from harness import semconv
 from harness.model import CALLS, Json, Operation
 from harness.settings import answering
 
-from .exchanges import CHOSEN_BY_OUTSIDE, Exchange, Failure
+from .exchanges import CHOSEN_BY_OUTSIDE, NEVER_ASKED, Exchange, Failure
 from .matching import request_fields
 
 if TYPE_CHECKING:
     from harness.model import CallRecord, Run, Span
-
-_NEVER_ASKED = "ToolNotRunError"
-"""How an adapter records a tool call that the framework refused by itself: there is nothing to replay."""
 
 
 def of_run(run: Run) -> list[Exchange]:
@@ -74,7 +71,7 @@ def _conversation(above: Sequence[Span]) -> str:
 def _failure(call: CallRecord) -> Failure | None:
     attributes = call.span.attributes
     kind, text = attributes.get(semconv.ERROR_TYPE), attributes.get(semconv.ERROR_MESSAGE)
-    if (kind is None and call.error is None) or kind == _NEVER_ASKED:
+    if (kind is None and call.error is None) or kind == NEVER_ASKED:
         return None
     status, body = attributes.get(semconv.HTTP_STATUS), attributes.get(semconv.HARNESS_ERROR_BODY)
     return Failure(

@@ -183,5 +183,9 @@ def test_a_long_line_is_cut_around_its_change():
 def test_a_call_that_goes_past_the_cassette_by_itself_is_none_of_its_calls():
     picked = called(Operation.SELECTION, {"method": "auto", "candidates": ["a"]}, {"choice": "a"}, outcome=Outcome.LIVE)
     assert outcomes.played(run_of(picked)) == []
+    refused = span(Operation.TOOL, error="x", **{semconv.ERROR_TYPE: "ToolNotRunError"})
+    cached = span(Operation.CHAT, **{semconv.HARNESS_CACHE_HIT: True})
+    calls = [record(refused, {"name": "gone"}, None, error="x"), record(cached, chat_request(TASK), chat_reply("a"))]
+    assert outcomes.played(run_of(*calls)) == []
     by_chance = replace(picked, request={"method": "random", "candidates": ["a"]})
     assert [found.outcome for found in outcomes.played(run_of(by_chance))] == [Outcome.LIVE]
