@@ -39,7 +39,7 @@ _LONGEST_END_S = 60.0
 _NAP_S = 0.004
 HALTING = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM)
 _FROM_OUTSIDE = 0.55
-_STRIKES_S = (0.05, 0.45)
+_STRIKES_S = (0.02, 0.25)
 _CREATIONS = 4
 """Ingesters that die while they create the database, in the first rounds; in the others it is the last of them."""
 
