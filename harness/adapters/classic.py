@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import semconv
 from harness.adapters import classic_calls as calls
 from harness.adapters import run_ids
+from harness.adapters.classic_agents import before, bound, human, name_of, quiet, same
 from harness.adapters.classic_endings import conversation_ending, turn_ending
 from harness.adapters.classic_messages import Messages
 from harness.adapters.classic_setup import describe
@@ -375,59 +375,3 @@ class Classic:
         conversation = scope.up(Operation.CONVERSATION) if scope else None
         if conversation is not None:
             self._heard(conversation)
-
-
-_INTERNAL = frozenset({"checking_agent", "speaker_selection_agent"})
-
-
-def quiet(agent: object) -> bool:
-    """Say whether *agent* belongs to the framework's own chat that picks a speaker: its talk is not recorded."""
-    scope = current()
-    return scope is not None and scope.operation is Operation.SELECTION and name_of(agent) in _INTERNAL
-
-
-def name_of(agent: object) -> str:
-    """Name *agent*."""
-    return str(getattr(agent, "name", "") or "")
-
-
-def human(agent: object) -> bool:
-    """Say whether *agent* stands for a person: it asks one, and no model answers for it."""
-    return getattr(agent, "human_input_mode", "NEVER") != "NEVER" or not getattr(agent, "llm_config", None)
-
-
-def same(one: object, other: object) -> bool:
-    """Say whether two native messages are copies of each other."""
-    return spoken_content(one) == spoken_content(other)
-
-
-def spoken_content(message: object) -> tuple[object, object, object]:
-    """Reduce a native message to what is said in it."""
-    if not isinstance(message, dict):
-        return message, None, None
-    return message.get("content"), message.get("tool_calls") or None, message.get("function_call") or None
-
-
-def bound(
-    original: Callable[..., Any], agent: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Name the arguments of a call as the method's signature does."""
-    return {**dict(zip(_parameters(original), (agent, *args), strict=False)), **kwargs}
-
-
-@functools.cache
-def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    return tuple(inspect.signature(function).parameters)
-
-
-def before(agent: Any, sender: Any) -> dict[str, Any]:
-    """Note, before a turn, what decides whether the agent may reply. Reads only: no default springs to life."""
-    counters = getattr(agent, "_consecutive_auto_reply_counter", None) or {}
-    limits = getattr(agent, "_max_consecutive_auto_reply_dict", None) or {}
-    with contextlib.suppress(TypeError):
-        return {
-            "replies": dict.get(counters, sender, 0),
-            "limit": dict.get(limits, sender, getattr(agent, "_max_consecutive_auto_reply", None)),
-            "mode": getattr(agent, "human_input_mode", "NEVER"),
-        }
-    return {}

@@ -36,8 +36,9 @@ def prepare(adapter: Watcher, agent: Any) -> None:
     wrap_all = adapter.patches.wrap_all
     if executor is not None:
         wrap_all(type(executor), "execute_code_blocks", lambda original: _execute_code(adapter, original))
-    wrap_all(type(agent), "get_human_input", lambda original: _human(adapter, original))
-    wrap_all(type(agent), "a_get_human_input", lambda original: _a_human(adapter, original))
+    if getattr(agent, "human_input_mode", None) != "NEVER":
+        wrap_all(type(agent), "get_human_input", lambda original: _human(adapter, original))
+        wrap_all(type(agent), "a_get_human_input", lambda original: _a_human(adapter, original))
 
 
 # Code ----------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import care, follow, span, start_up, store
+from . import care, follow, overhead, span, start_up, store
 
 BENCHMARKS = {
     "start-up": start_up.figures,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "store": store.figures,
     "follow": follow.figures,
     "care": care.figures,
+    "overhead": overhead.figures,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import re
 import tempfile
@@ -69,6 +70,7 @@ def stage(pattern: Pattern) -> Iterator[Stage]:
             yield Stage(server=server, folder=Path(folder), hold=hold)
         finally:
             hold.set()
+            gc.collect()  # clients that the frameworks leave open are closed now, and not in another test
 
 
 Table = Mapping[str, Mapping[str, str]]
