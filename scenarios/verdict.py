@@ -9,13 +9,15 @@ from harness.errors import Exit
 from harness.model import Finding, Operation, Run, RunSummary, Severity
 from harness.text import one_line
 
-from . import telling
+from . import outside, telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from .baseline import Comparison
     from .rehearsal import Rehearsal
+    from .repeating import Trials
     from .replaying import Account
     from .scenario import Expect, Saying, Scenario
 
@@ -30,7 +32,8 @@ class Verdict:
     *outcome* is passed, failed, inconclusive (nothing can be said), or error (it could not be run). *reasons* say why,
     one a line; *remarks* are worth knowing and change nothing. *seconds* is how long it took, *output* what the program
     printed. *raised* says what exception or exit code ended it. *replayed* is None where no cassette was played.
-    *code* is the exit code it asks for.
+    *code* is the exit code it asks for. *scenario* is what was rehearsed, *trials* what came of several attempts, and
+    *compared* what a baseline says to it; None where there is none.
     """
 
     name: str
@@ -48,6 +51,9 @@ class Verdict:
     recorded: bool = False
     seconds: float = 0.0
     output: str = ""
+    scenario: Scenario | None = None
+    trials: Trials | None = None
+    compared: Comparison | None = None
 
     @property
     def account(self) -> Account | None:
@@ -156,6 +162,10 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
             reasons += unmet(scenario.expect, run, findings)
         if reasons:
             outcome, code = FAILED, Exit.FINDINGS
+        unreached = outside.fault(run) if reasons and scenario.expect.ending != "error" else None
+        if unreached is not None:
+            outcome, code, reasons = ERROR, Exit.ENVIRONMENT, [unreached]
+            hints = ["Nothing is said of the agents: look at the key, the address and the service, and run it again."]
     if run is None and not reasons:
         outcome, code = INCONCLUSIVE, Exit.FINDINGS
         reasons.append("no conversation took place: AutoGen was not used, or before the harness was attached")
@@ -179,6 +189,7 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
         recorded=recorded,
         seconds=seconds,
         output=output,
+        scenario=scenario,
     )
 
 
