@@ -215,7 +215,8 @@ class RunStatus(str, Enum):
 
 SYNTHETIC_NS = 946_684_800_000_000_000
 """The start of the year 2000, UTC: where imported runs are put whose times nobody wrote down."""
-_SYNTHETIC_UNTIL_NS = SYNTHETIC_NS + 366 * 86_400 * 1_000_000_000
+SYNTHETIC_UNTIL_NS = SYNTHETIC_NS + 366 * 86_400 * 1_000_000_000
+"""The end of that year: what began before it, and in it, has no times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +247,7 @@ class RunSummary:
     @property
     def timed(self) -> bool:
         """Whether its times are known; else they give the order, from a moment in the year 2000, and nothing more."""
-        return not SYNTHETIC_NS <= self.started_ns < _SYNTHETIC_UNTIL_NS
+        return not SYNTHETIC_NS <= self.started_ns < SYNTHETIC_UNTIL_NS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
+from harness.model import SYNTHETIC_NS, SYNTHETIC_UNTIL_NS
 from harness.store.gather import SUPERSEDED
 from harness.store.histogram import ALIKE, COLUMNS, DAY_NS, SUMS, histogram, places
 
@@ -65,14 +66,17 @@ def _superseded(con: Connection) -> bool:
 def counted(con: Connection, since_ns: int | None = None) -> str:
     """Write the query that gives rows of ``latencies`` for all spans of an open view that began at *since_ns* or later.
 
-    A day that is not wholly asked for is counted from its spans.
+    A day that is not wholly asked for is counted from its spans. What was imported without times took no known one.
     """
     kept = ["FROM stored.latencies"]
     if con.execute("FROM working.fresh LIMIT 1").fetchone() is not None:
         kept.append(histogram("working.fresh"))
     if _superseded(con):
         kept.append(_TAKEN_BACK)
-    query = " UNION ALL ".join(kept)
+    made_up = f"day >= {SYNTHETIC_NS // DAY_NS} AND day < {SYNTHETIC_UNTIL_NS // DAY_NS}"
+    query = (
+        f"SELECT * REPLACE (CASE WHEN {made_up} THEN NULL ELSE bucket END AS bucket) FROM ({' UNION ALL '.join(kept)})"
+    )
     if since_ns is None:
         return query
     whole = -(-since_ns // DAY_NS)

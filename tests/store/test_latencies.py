@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
+from harness.model import SYNTHETIC_NS, SYNTHETIC_UNTIL_NS
 from harness.store import Store, care, open_store
 from harness.store.histogram import DAY_NS, WIDTH
 from tests.store import journals
@@ -138,6 +139,18 @@ def test_a_few_nanoseconds_of_today_are_not_lost_in_the_figures_of_its_date(stor
         (found,) = store.latencies(by=[])
         assert (found.number, found.p50_ns) == (2, 1)
         assert near(found.p95_ns, 5)
+        store.ingest()
+
+
+def test_times_that_an_import_made_up_are_no_latencies(store):
+    named = {"operation": "tool", "name": "search"}
+    journals.write(store.path, A, 0, [took(1, 5, start_ns=SYNTHETIC_NS, **named), took(2, 7, start_ns=10**18, **named)])
+    for _ in range(2):
+        (found,) = store.latencies()
+        assert (found.number, near(found.p95_ns, 7)) == (1, True)
+        (used,) = store.usage(by="tool")
+        assert (used.calls, near(used.p95_ns, 7)) == (2, True)
+        assert store.latencies(since_ns=SYNTHETIC_UNTIL_NS - 1) == store.latencies()
         store.ingest()
 
 
