@@ -5,12 +5,16 @@ Only names are translated. What nobody said stays unknown, and what has no name 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from harness import semconv
 from harness.canonical import canonical
 from harness.derive.history import message
-from harness.importers import flat
+from harness.importers import flat, logged, printed
+from harness.importers.conversations import body
+from harness.importers.draft import BadLineError
 from harness.importers.foreign import Foreign
 from harness.model import Json, Operation
 
@@ -54,7 +58,7 @@ _SAME = {
     semconv.GEN_AI_AGENT: ("agent.name", "graph.node.id"),
     semconv.GEN_AI_TOOL_NAME: ("tool.name",),
     semconv.GEN_AI_TOOL_CALL_ID: ("tool.id", "tool_call.id"),
-    semconv.GEN_AI_TOOL_ARGUMENTS: ("tool.parameters", "tool_arguments"),
+    semconv.GEN_AI_TOOL_ARGUMENTS: ("tool_call.function.arguments", "tool_arguments"),
     semconv.GEN_AI_TOOL_RESULT: ("tool_response",),
     semconv.HARNESS_CODE_EXIT: ("ag2.code_execution.exit_code",),
     semconv.HARNESS_CODE_OUTPUT: ("ag2.code_execution.output",),
@@ -63,7 +67,16 @@ _SAME = {
     semconv.HARNESS_SELECTION_CHOICE: ("ag2.speaker_selection.selected",),
     semconv.HARNESS_SELECTION_CANDIDATES: ("ag2.speaker_selection.candidates",),
 }
-_OF_TOOLS = {semconv.GEN_AI_TOOL_ARGUMENTS: "input.value", semconv.GEN_AI_TOOL_RESULT: "output.value"}
+# What a tool is given is its "input", and by OpenInference's word its "parameters": which some take for their types.
+_OF_TOOLS = (
+    (semconv.GEN_AI_TOOL_ARGUMENTS, "input.value"),
+    (semconv.GEN_AI_TOOL_ARGUMENTS, "tool.parameters"),
+    (semconv.GEN_AI_TOOL_RESULT, "output.value"),
+)
+ASKS, ANSWERS = "ag2.recipient.name", "ag2.sender.name"
+"""Whom a classic chat was begun with, and whom a turn in it replies to, as OpenInference's AG2 instrumentation says."""
+_PICKERS = frozenset({"checking_agent", "speaker_selection_agent"})
+_PICKED = re.compile(r"\[AGENT SELECTED\](.+)", re.DOTALL)
 _FLAT = ("llm.input_messages.", "llm.output_messages.", "llm.tools.", "gen_ai.prompt.", "gen_ai.completion.")
 _COUNTS = frozenset(
     {
@@ -74,12 +87,15 @@ _COUNTS = frozenset(
     }
 )
 INSTRUCTIONS = "gen_ai.system_instructions"
+_NO_PARAMETERS = frozenset({"model", "messages", "tools", "stream", "stream_options"})
 _CONTENTS = (semconv.GEN_AI_INPUT_MESSAGES, semconv.GEN_AI_OUTPUT_MESSAGES, semconv.GEN_AI_TOOL_DEFINITIONS)
 
 
 def operation(span: Foreign) -> Operation:
     """Say what a span stands for; what is none of ours is OTHER."""
     said = span.attributes
+    if (known := _openinference(span)) is not None:
+        return known
     for key, table in (
         (semconv.HARNESS_OPERATION, {each.value: each for each in Operation}),
         ("ag2.span.type", _AG2),
@@ -91,6 +107,18 @@ def operation(span: Foreign) -> Operation:
         if found is not None:
             return found
     return Operation.OTHER
+
+
+def _openinference(span: Foreign) -> Operation | None:
+    """Read what OpenInference calls a chain or an agent: a chat, how AutoGen itself picks a speaker, a team's run."""
+    said = span.attributes
+    if said.get("openinference.span.kind") not in {"AGENT", "CHAIN"}:
+        return None
+    if "participant_names" in said:
+        return Operation.CONVERSATION
+    if said.get("agent.name") in _PICKERS:
+        return Operation.SELECTION if ASKS in said else Operation.OTHER
+    return Operation.CONVERSATION if ASKS in said else None
 
 
 def attributes(span: Foreign, stands_for: Operation) -> dict[str, Json]:
@@ -113,19 +141,65 @@ def attributes(span: Foreign, stands_for: Operation) -> dict[str, Json]:
 
 def _particular(span: Foreign, stands_for: Operation, found: dict[str, Json]) -> None:
     """Complete what only one operation has."""
-    if stands_for is Operation.TOOL:
-        found.setdefault(semconv.GEN_AI_TOOL_NAME, span.name.rpartition("execute_tool ")[2])
-        for ours, theirs in _OF_TOOLS.items():
-            if ours not in found and theirs in found:
-                found[ours] = found[theirs]
-            if isinstance(found.get(ours), (dict, list)):
-                found[ours] = canonical(found[ours])
+    if stands_for is Operation.CHAT:
+        _of_chat(found)
+    elif stands_for is Operation.TOOL:
+        _of_tool(span, found)
     elif stands_for is Operation.TURN:
         found.setdefault(semconv.GEN_AI_AGENT, span.name.rpartition("invoke_agent ")[2])
+    elif stands_for is Operation.CONVERSATION and "participant_names" in found:
+        found.setdefault(semconv.GEN_AI_WORKFLOW, span.name.partition(".")[0])
+        result = flat.parsed(found.get("output.value"))
+        reason = result.get("stop_reason") if isinstance(result, dict) else None
+        found.update(printed.why(reason) if isinstance(reason, str) else {})
     elif stands_for is Operation.SELECTION:
+        picked = _PICKED.fullmatch(str(found.get("output.value")))
+        if picked:
+            found.setdefault(semconv.HARNESS_SELECTION_CHOICE, picked[1])
         candidates = flat.parsed(found.get(semconv.HARNESS_SELECTION_CANDIDATES))
         if isinstance(candidates, list):
             found[semconv.HARNESS_SELECTION_CANDIDATES] = candidates
+
+
+def _of_chat(found: dict[str, Json]) -> None:
+    reasons = flat.parsed(found.get(semconv.GEN_AI_FINISH_REASONS, found.get("llm.finish_reason")))
+    if reasons is not None:
+        found[semconv.GEN_AI_FINISH_REASONS] = reasons if isinstance(reasons, list) else [reasons]
+    given = flat.parsed(found.get("llm.invocation_parameters"))
+    if isinstance(given, dict):
+        parameters = {key: value for key, value in given.items() if key not in _NO_PARAMETERS}
+        found.setdefault(semconv.HARNESS_REQUEST_PARAMETERS, canonical(parameters))
+    counts = (semconv.GEN_AI_INPUT_TOKENS, semconv.GEN_AI_OUTPUT_TOKENS)
+    if "openinference.span.kind" in found and all(found.get(key) == 0 for key in counts):
+        for key in counts:  # what it says of a streamed answer: nobody has asked a model with no token at all
+            del found[key]
+
+
+def _of_tool(span: Foreign, found: dict[str, Json]) -> None:
+    found.setdefault(semconv.GEN_AI_TOOL_NAME, span.name.rpartition("execute_tool ")[2])
+    for ours, theirs in _OF_TOOLS:
+        if ours not in found and theirs in found:
+            found[ours] = found[theirs]
+    result = flat.parsed(found.get(semconv.GEN_AI_TOOL_RESULT))
+    if _is_classic_result(result):
+        done, told = result
+        found[semconv.GEN_AI_TOOL_RESULT] = told["content"]
+        if not done:
+            found.setdefault(semconv.ERROR_TYPE, "error")
+            found.setdefault(semconv.ERROR_MESSAGE, told["content"])
+    for ours in (semconv.GEN_AI_TOOL_ARGUMENTS, semconv.GEN_AI_TOOL_RESULT):
+        if isinstance(found.get(ours), (dict, list)):
+            found[ours] = canonical(found[ours])
+
+
+def _is_classic_result(value: Json) -> TypeGuard[tuple[bool, dict[str, Json]]]:
+    """Say whether *value* is what classic AutoGen's ``execute_function`` returns: success, and a message."""
+    return (
+        isinstance(value, list)
+        and [type(each) for each in value] == [bool, dict]
+        and value[1].get("role") in {"function", "tool"}
+        and "content" in value[1]
+    )
 
 
 def asked(span: Foreign) -> list[Mapping[str, Json]]:
@@ -133,6 +207,7 @@ def asked(span: Foreign) -> list[Mapping[str, Json]]:
     said = span.attributes
     found = _messages(said.get(semconv.GEN_AI_INPUT_MESSAGES))
     found = found or flat.openinference(said, "llm.input_messages") or flat.older(said, "gen_ai.prompt")
+    found = found or _of_classic(span, "input.value")
     instructions = flat.parsed(said.get(INSTRUCTIONS))
     if isinstance(instructions, str) and instructions:
         instructions = [{"type": "text", "content": instructions}]
@@ -146,7 +221,30 @@ def answered(span: Foreign) -> list[Mapping[str, Json]]:
     said = span.attributes
     found = _messages(said.get(semconv.GEN_AI_OUTPUT_MESSAGES))
     found = found or flat.openinference(said, "llm.output_messages") or flat.older(said, "gen_ai.completion")
+    found = found or _of_classic(span, "output.value")
     return [{key: value for key, value in each.items() if key != "finish_reason"} for each in found]
+
+
+def _of_classic(span: Foreign, key: str) -> Sequence[Mapping[str, Json]]:
+    """Read messages of classic agents as OpenInference's AG2 instrumentation writes them, whole or as their text."""
+    said = span.attributes
+    value = said.get(key)
+    if not isinstance(value, str) or not (ASKS in said or ANSWERS in said):
+        return []
+    given = flat.parsed(value)
+    if key == "input.value" and ASKS in said:
+        opening = given.get("message") if isinstance(given, dict) else None
+        given = [{"role": "user", "content": opening} if isinstance(opening, str) else opening]
+    elif not (isinstance(given, list) and key == "input.value"):
+        given = [given if isinstance(given, dict) else value]
+    return [found for each in given if (found := _classic(each)) is not None]
+
+
+def _classic(given: Json) -> Mapping[str, Json] | None:
+    try:
+        return logged.message(given)
+    except BadLineError:
+        return None
 
 
 def tools(span: Foreign) -> list[Json]:
@@ -175,9 +273,6 @@ def _messages(given: Json) -> Sequence[Mapping[str, Json]]:
 
 
 def _openai(given: Mapping[str, Json]) -> Mapping[str, Json]:
-    from harness.importers.conversations import body
-    from harness.importers.draft import BadLineError
-
     try:
         return body({**given, "role": given.get("role") or "assistant"})
     except BadLineError:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from harness import semconv
 from harness.canonical import canonical, context_hash, digest, encode
 from harness.model import SYNTHETIC_NS, Json, Operation, Span, Status
-from harness.text import redactor
+from harness.privacy import Privacy
 
 TAG = "imported"
 """What every imported run is tagged with."""
 MODE = "import"
 SYNTHETIC_RUN_NS = 1_000_000_000
 SYNTHETIC_STEP_NS = 1_000_000
+_POINTERS = (
+    semconv.HARNESS_INPUT_CONTEXT,
+    semconv.HARNESS_OUTPUT_PART,
+    semconv.HARNESS_MESSAGE_PART,
+    semconv.HARNESS_TOOLS_PART,
+)
 _RUN_DIGITS, _TRACE_DIGITS, _SPAN_DIGITS = 16, 32, 16
 
 
@@ -34,7 +41,9 @@ class BadLineError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """One run as a file tells it. *parts* are redacted canonical JSON by hash, *links* are ``(prev, part)`` by hash.
+    """One run as a file tells it. *parts* are canonical JSON by hash, *links* are ``(prev, part)`` by hash.
+
+    Nothing is redacted yet: that is for ``lines``, which knows where the run is written to.
 
     Where *grows* is set the run is known by an id of its own, and other files may tell more of it; otherwise its id
     names its content, and a run with that id is the same run.
@@ -80,11 +89,10 @@ class Contents:
     def __init__(self) -> None:
         self.parts: dict[str, str] = {}
         self.links: dict[str, tuple[str | None, str]] = {}
-        self._redact = redactor()
 
     def part(self, body: Json) -> str:
-        """Keep *body*, redacted, and give its hash."""
-        text = self._redact(canonical(body))
+        """Keep *body*, and give its hash."""
+        text = canonical(body)
         name = digest(text)
         self.parts[name] = text
         return name
@@ -220,10 +228,7 @@ def about(kind: str, run_id: str, source_id: str, name: str) -> dict[str, Json]:
     }
 
 
-_redact = redactor()
-
-
-def record(span: Span) -> str:
+def record(span: Span, privacy: Privacy) -> str:
     """Write *span* as a line of a journal: its end, or, where it never ended, its start."""
     line: dict[str, Json] = {
         "k": "s" if span.end_ns is None else "e",
@@ -241,15 +246,51 @@ def record(span: Span) -> str:
     if span.end_ns is not None:
         status = "error" if span.status is Status.ERROR else "ok"
         line.update(end_ns=span.end_ns, end_seq=span.seq if span.end_seq is None else span.end_seq, status=status)
-    return _redact(encode(line)) + "\n"
+    return privacy.record(line) + "\n"
 
 
-def lines(draft: Draft, spans: Sequence[Span]) -> bytes:
-    """Write the contents of *draft* and these *spans* of it as lines of a journal, contents first."""
+def lines(draft: Draft, spans: Sequence[Span], privacy: Privacy) -> bytes:
+    """Write the contents of *draft* and these *spans* of it as lines of a journal, contents first, without secrets."""
     run_id = encode(draft.run_id)
-    written = [f'{{"k":"p","run_id":{run_id},"hash":"{name}","body":{text}}}\n' for name, text in draft.parts.items()]
-    for name, (prev, part) in draft.links.items():
+    parts, links, renamed = _cleaned(draft, privacy)
+    written = [f'{{"k":"p","run_id":{run_id},"hash":"{name}","body":{text}}}\n' for name, text in parts.items()]
+    for name, (prev, part) in links.items():
         before = f'"{prev}"' if prev else "null"
         written.append(f'{{"k":"l","run_id":{run_id},"hash":"{name}","prev":{before},"part":"{part}"}}\n')
-    written.extend(map(record, spans))
+    written.extend(record(_pointing(span, renamed) if renamed else span, privacy) for span in spans)
     return "".join(written).encode(errors="replace")
+
+
+def _cleaned(
+    draft: Draft, privacy: Privacy
+) -> tuple[Mapping[str, str], Mapping[str, tuple[str | None, str]], Mapping[str, str]]:
+    """Give the parts and links of *draft* without secrets, and the names of those that therefore have another."""
+    parts: dict[str, str] = {}
+    renamed: dict[str, str] = {}
+    for name, text in draft.parts.items():
+        own = privacy.redaction.own
+        cleaned = privacy.body(json.loads(text)) if own else privacy.redaction.json(text)
+        found = name if cleaned == text else digest(cleaned)
+        parts[found] = cleaned
+        if found != name:
+            renamed[name] = found
+    if not renamed:
+        return draft.parts, draft.links, renamed
+    links: dict[str, tuple[str | None, str]] = {}
+    for name, (prev, part) in draft.links.items():  # each stands behind the one before it
+        before, said = renamed.get(prev, prev) if prev else None, renamed.get(part, part)
+        found = context_hash(before, said)
+        links[found] = (before, said)
+        if found != name:
+            renamed[name] = found
+    return parts, links, renamed
+
+
+def _pointing(span: Span, renamed: Mapping[str, str]) -> Span:
+    """Give *span* with the names that its contents have now."""
+    found = dict(span.attributes)
+    for key in _POINTERS:
+        name = found.get(key)
+        if isinstance(name, str):
+            found[key] = renamed.get(name, name)
+    return replace(span, attributes=found)

@@ -54,6 +54,8 @@ def _message(given: Mapping[str, Json]) -> dict[str, Json]:
         blocks = [_block(each) for each in _listed(given.get("contents"))]
         text = "\n".join(filter(None, blocks)) or None
     parts: list[dict[str, Json]] = []
+    if role == "function" and (results := _results(given.get("function"))):
+        return {"role": "tool", "parts": results}
     if role == "tool":
         parts.append({"type": "tool_call_response", "id": given.get("tool_call_id"), "response": text or ""})
     elif text is not None and text != "":
@@ -63,6 +65,16 @@ def _message(given: Mapping[str, Json]) -> dict[str, Json]:
         "role": role if isinstance(role, str) else "assistant",
         "parts": [{key: value for key, value in part.items() if value is not None} for part in parts],
     }
+
+
+def _results(given: Json) -> list[dict[str, Json]]:
+    """Read the results of tools that OpenInference's AgentChat instrumentation puts into one message."""
+    found = [parsed(each) for each in _listed(given)]
+    return [
+        {"type": "tool_call_response", "id": each.get("call_id"), "response": each.get("content")}
+        for each in found
+        if isinstance(each, dict)
+    ]
 
 
 def _block(given: Json) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Container, Iterable, Mapping, Sequence
 
 from harness import semconv
@@ -16,6 +17,7 @@ _GIVEN: Mapping[str, tuple[str, ...]] = {
     "conversation": (semconv.GEN_AI_CONVERSATION_ID, "session.id"),
 }
 _LONGEST = 256
+_MAKING, _ASKING = "create_agent", "invoke_agent"
 
 
 def once(spans: Iterable[Foreign]) -> list[Foreign]:
@@ -38,7 +40,8 @@ def grouped(spans: Sequence[Foreign]) -> dict[Identity, list[Foreign]]:
 
     A run has the id that its topmost span with one gives: the harness's own, else that of the conversation. Spans
     above and beside it in the same trace go with the first; a trace without any goes with one it has a link with,
-    whichever way it points, and stands for itself at last.
+    whichever way it points, and stands for itself at last. A trace that only tells that agents were made goes with the
+    run in which the first of them next speaks.
     """
     by_place = {(span.trace_id, span.span_id): span for span in spans}
     named: dict[Place, Identity] = {}
@@ -52,6 +55,7 @@ def grouped(spans: Sequence[Foreign]) -> dict[Identity, list[Foreign]]:
                 named[place] = (kind, top)
                 first.setdefault(span.trace_id, (kind, top))
     of_trace = _linked(spans, first)
+    _made(spans, of_trace)
     runs: dict[Identity, list[Foreign]] = {}
     for place, span in by_place.items():
         runs.setdefault(named.get(place) or of_trace[span.trace_id], []).append(span)
@@ -100,6 +104,26 @@ def _linked(spans: Sequence[Foreign], first: Mapping[str, Identity]) -> dict[str
             found[trace] = name
             waiting.extend(beside[trace])
     return found
+
+
+def _made(spans: Sequence[Foreign], of_trace: dict[str, Identity]) -> None:
+    """Give each trace of nothing but agents that are made the run of the first of them that speaks next."""
+    made: dict[str, Foreign] = {}
+    others: set[str] = set()
+    speaking: dict[str, list[tuple[int, str]]] = {}
+    for span in spans:
+        operation, name = span.attributes.get(semconv.GEN_AI_OPERATION), span.attributes.get(semconv.GEN_AI_AGENT)
+        if operation == _MAKING:
+            made.setdefault(span.trace_id, span)
+        else:
+            others.add(span.trace_id)
+            if operation == _ASKING and isinstance(name, str):
+                speaking.setdefault(name, []).append((span.start_ns, span.trace_id))
+    for trace, span in made.items():
+        turns = speaking.get(str(span.attributes.get(semconv.GEN_AI_AGENT)), [])
+        after = bisect_left(turns, (span.start_ns, ""))
+        if trace not in others and of_trace[trace] == ("trace", trace) and after < len(turns):
+            of_trace[trace] = of_trace[turns[after][1]]
 
 
 def ranks(spans: Sequence[Foreign]) -> dict[Place, tuple[int, int]]:

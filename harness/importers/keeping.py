@@ -9,11 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import config
 from harness.errors import StoreError
 from harness.importers import kinds
 from harness.importers.draft import Bad, Draft, lines
 from harness.journal import Journal
 from harness.model import Operation, Span
+from harness.privacy import Privacy
+from harness.redaction import Redaction, store_key
 
 if TYPE_CHECKING:
     from harness.store import Store
@@ -68,6 +71,7 @@ def _drafts(found: Iterator[Draft | Bad], account: Account) -> Iterator[Draft]:
 
 def _keep(store: Store, drafts: Iterable[Draft], account: Account) -> None:
     drafts = list(drafts)
+    privacy: Privacy | None = None
     held = _held(store, drafts)
     journal: Journal | None = None
     try:
@@ -77,9 +81,10 @@ def _keep(store: Store, drafts: Iterable[Draft], account: Account) -> None:
             if had is not None and not (draft.grows and spans):
                 account.known += 1
                 continue
-            if journal is None:
+            if journal is None or privacy is None:
                 journal = Journal(store.path, program="harness import")
-            if not journal.write(lines(draft, spans)):
+                privacy = Privacy(Redaction(key=store_key(store.path), patterns=config.load().redact))
+            if not journal.write(lines(draft, spans, privacy)):
                 raise StoreError(
                     f"run {draft.run_id!r} of {account.file!r} could not be written",
                     hint="Make room, then import again: what is in the store already is skipped.",

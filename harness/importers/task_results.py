@@ -95,12 +95,13 @@ def _result(node: ast.expr) -> Result:
     said = [each for each in given["messages"] if isinstance(each, dict) and isinstance(each.get("source"), str)]
     reason = given.get("stop_reason")
     return Result(
-        messages=tuple((each["source"], _body(each)) for each in said),
+        messages=tuple((each["source"], body(each)) for each in said),
         stop_reason=reason if isinstance(reason, str) else None,
     )
 
 
-def _body(message: dict[str, Json]) -> dict[str, Json]:
+def body(message: dict[str, Json]) -> dict[str, Json]:
+    """Write a message, given as its fields with its class as ``""``, as an OpenTelemetry GenAI message."""
     kind = str(message[""])
     role = _ROLES.get(kind, "user" if message["source"] == "user" else "assistant")
     return {"role": role, "parts": _parts(kind, message.get("content"))}

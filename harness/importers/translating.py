@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from harness import semconv
-from harness.canonical import canonical
-from harness.importers import dialects, flat
+from harness.importers import bus, dialects, flat, speaking
 from harness.importers.draft import Contents, Draft, about, run_name, span_name
 from harness.importers.foreign import Foreign
+from harness.importers.forest import Known, forest, repeated
 from harness.importers.grouping import Identity, Place, ranks
+from harness.importers.said import Said
 from harness.model import Json, Operation, Span, Status
 
 _UNFINISHED = frozenset({"open", "interrupted"})
+_SHARED = (
+    semconv.GEN_AI_TOOL_CALL_ID,
+    semconv.GEN_AI_TOOL_ARGUMENTS,
+    semconv.GEN_AI_TOOL_RESULT,
+    semconv.GEN_AI_AGENT_DESCRIPTION,
+)
 _OWN_NAMES = (semconv.HARNESS_MESSAGE_BODY, semconv.HARNESS_STATUS)
 
 
@@ -28,34 +34,22 @@ def draft(kind: str, identity: Identity, spans: Sequence[Foreign]) -> Draft:
     return _Translation(kind, identity, spans).draft()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
-    """A foreign span and what it was found to be."""
-
-    span: Foreign
-    operation: Operation
-    own: bool
-
-
 class _Translation:
     def __init__(self, kind: str, identity: Identity, spans: Sequence[Foreign]) -> None:
         self._kind, self._identity, self._run_id = kind, identity, run_id(identity)
         self._contents = Contents()
         self._ranks = ranks(spans)
-        self._known = {
-            (span.trace_id, span.span_id): _Known(
-                span=span,
-                operation=dialects.operation(span),
-                own=semconv.HARNESS_OPERATION in span.attributes,
-            )
-            for span in spans
-        }
+        self._known = forest(spans)
         self._ids = self._unique()
-        self._not_calls = self._repeated()
+        self._repeats = repeated(self._known)
+        self._repeated_in: dict[Place, list[Place]] = {}
+        for place, kept in self._repeats.items():
+            self._repeated_in.setdefault(kept, []).append(place)
+        self._name = self._named()
 
     def draft(self) -> Draft:
         made = {place: self._span(place) for place in self._known}
-        messages = [] if any(each.operation is Operation.MESSAGE for each in self._known.values()) else self._messages()
+        messages = map(self._message, speaking.spoken(self._known, self._repeats))
         return Draft(
             run_id=self._run_id,
             spans=(*made.values(), *messages),
@@ -73,46 +67,28 @@ class _Translation:
             ids[trace_id, name] = name if free else span_name(self._run_id, f"{trace_id} {name}")
         return ids
 
-    def _above(self, place: Place) -> list[Place]:
-        """List what is around a span, the nearest first."""
-        found: list[Place] = []
-        seen = {place}
-        parent = self._known[place].span.parent_id
-        while parent and (place[0], parent) in self._known and (place[0], parent) not in seen:
-            at = (place[0], parent)
-            seen.add(at)
-            found.append(at)
-            parent = self._known[at].span.parent_id
-        return found
-
-    def _repeated(self) -> frozenset[Place]:
-        """Find model calls that repeat another: where two instrumentations watch one call, one lies in the other.
-
-        The innermost count, unless only the one around them knows the tokens.
-        """
-        chats = {place for place, known in self._known.items() if known.operation is Operation.CHAT and not known.own}
-        inside: dict[Place, list[Place]] = {}
-        for place in chats:
-            for above in self._above(place):
-                if above in chats:
-                    inside.setdefault(above, []).append(place)
-        found: set[Place] = set()
-        for outer, inner in sorted(inside.items(), key=lambda item: len(item[1])):
-            if self._counted(outer) and not any(map(self._counted, inner)):
-                found.update(inner)
-            else:
-                found.add(outer)
-        return frozenset(found)
-
-    def _counted(self, place: Place) -> bool:
-        found = dialects.attributes(self._known[place].span, Operation.CHAT)
-        return semconv.GEN_AI_INPUT_TOKENS in found or semconv.GEN_AI_OUTPUT_TOKENS in found
+    def _named(self) -> str:
+        """Name the run: by its first workflow, chat or team, else by the first of its topmost spans."""
+        known = self._known.values()
+        talks = [each for each in known if each.operation is Operation.CONVERSATION]
+        for each in talks:
+            if isinstance(name := each.attributes.get(semconv.GEN_AI_WORKFLOW), str) and name:
+                return name
+        tops = [
+            each
+            for each in known
+            if (each.span.trace_id, each.span.parent_id) not in self._known
+            and each.span.attributes.get(semconv.GEN_AI_OPERATION) != "create_agent"
+        ]
+        spans = [each.span for each in (*talks, *tops)]
+        said = spans[0].attributes.get("logfire.msg") or spans[0].name if spans else ""
+        return str((talks and said) or bus.team(self._known) or said or self._identity[1])
 
     def _span(self, place: Place) -> Span:
         known = self._known[place]
         span = known.span
-        operation = Operation.OTHER if place in self._not_calls else known.operation
-        attributes = dialects.attributes(span, operation)
+        operation = Operation.OTHER if place in self._repeats else known.operation
+        attributes = {**self._missing(place), **known.attributes}
         for key in _OWN_NAMES:
             attributes.pop(key, None)
         self._take_contents(known, attributes)
@@ -138,7 +114,18 @@ class _Translation:
             attributes=attributes,
         )
 
-    def _take_contents(self, known: _Known, attributes: dict[str, Json]) -> None:
+    def _missing(self, place: Place) -> dict[str, Json]:
+        """Give what only the spans that repeat a turn or a tool call know of it."""
+        inner = [self._known[at] for at in self._repeated_in.get(place, ())]
+        return {
+            key: value
+            for each in inner
+            if each.operation is not Operation.CHAT
+            for key, value in each.attributes.items()
+            if key in _SHARED
+        }
+
+    def _take_contents(self, known: Known, attributes: dict[str, Json]) -> None:
         """Keep messages once for the run and name them by hash, however often the spans repeat them."""
         if known.operation is Operation.MESSAGE:
             body = flat.parsed(known.span.attributes.get(semconv.HARNESS_MESSAGE_BODY))
@@ -155,11 +142,10 @@ class _Translation:
         if tools:
             attributes[semconv.HARNESS_TOOLS_PART] = self._contents.part(tools)
 
-    def _root(self, known: _Known, attributes: dict[str, Json]) -> dict[str, Json]:
+    def _root(self, known: Known, attributes: dict[str, Json]) -> dict[str, Json]:
         if known.own:
             return {**attributes, semconv.HARNESS_IMPORT_FORMAT: self._kind}
-        name = attributes.get(semconv.GEN_AI_WORKFLOW) or known.span.name or self._identity[1]
-        found = about(self._kind, self._run_id, self._identity[1], str(name))
+        found = about(self._kind, self._run_id, self._identity[1], self._name)
         resource = {f"{semconv.HARNESS_SOURCE_PREFIX}{key}": value for key, value in known.span.resource.items()}
         scope = {semconv.HARNESS_FRAMEWORK: known.span.scope} if known.span.scope else {}
         return {**resource, **found, **scope, **attributes}
@@ -183,61 +169,30 @@ class _Translation:
             attributes.setdefault(semconv.ERROR_MESSAGE, told)
         return True
 
-    # Messages: other programs have no spans for them, but agents' spans say what came out of a turn -----------------
-
-    def _messages(self) -> list[Span]:
-        found: list[Span] = []
-        talking = {Operation.CONVERSATION, Operation.TURN}
-        handed_on = self._handed_on()
-        for place, known in self._known.items():
-            if known.operation not in talking:
-                continue
-            outermost = not any(self._known[above].operation in talking for above in self._above(place))
-            asked = dialects.asked(known.span) if outermost else []
-            if asked and asked[-1].get("role") != "system":
-                agent = known.span.attributes.get(semconv.GEN_AI_AGENT)
-                other = agent if known.operation is Operation.CONVERSATION else "user"
-                found.append(self._message(place, str(asked[-1].get("name") or other or "user"), asked[-1], first=True))
-            if known.operation is Operation.TURN:
-                agent = dialects.attributes(known.span, Operation.TURN)[semconv.GEN_AI_AGENT]
-                found.extend(
-                    self._message(place, str(agent), body, first=False)
-                    for body in dialects.answered(known.span)[:1]
-                    if (place, canonical(body)) not in handed_on
-                )
-        return found
-
-    def _handed_on(self) -> frozenset[tuple[Place, str]]:
-        """Collect what each turn's inner turns said: saying it again only hands it on."""
-        found: set[tuple[Place, str]] = set()
-        for place, known in self._known.items():
-            if known.operation is Operation.TURN:
-                said = [canonical(body) for body in dialects.answered(known.span)[:1]]
-                found.update((above, text) for above in self._above(place) for text in said)
-        return frozenset(found)
-
-    def _message(self, place: Place, sender: str, body: Mapping[str, Json], *, first: bool) -> Span:
-        span = self._known[place].span
-        seq, end_seq = self._ranks[place]
-        at_ns = span.start_ns if first or span.end_ns is None else max(span.start_ns, span.end_ns)
+    def _message(self, said: Said) -> Span:
+        span = self._known[said.place].span
+        seq, end_seq = self._ranks[said.place]
+        at_ns = span.start_ns if said.first or span.end_ns is None else max(span.start_ns, span.end_ns)
+        at_ns = at_ns if said.at_ns is None else said.at_ns
+        where = f"{'asked' if said.first else 'said'} {self._ids[said.place]} {said.key}".rstrip()
         return Span(
             run_id=self._run_id,
             trace_id=span.trace_id,
-            span_id=span_name(self._run_id, f"{'asked' if first else 'said'} {self._ids[place]}"),
-            parent_id=self._ids[place],
-            name=f"message {sender}".rstrip(),
+            span_id=span_name(self._run_id, where),
+            parent_id=self._ids[said.place],
+            name=f"message {said.sender}".rstrip(),
             kind="INTERNAL",
             operation=Operation.MESSAGE,
             status=Status.OK,
-            seq=seq if first else end_seq,
-            end_seq=seq if first else end_seq,
+            seq=seq if said.first else end_seq,
+            end_seq=seq if said.first else end_seq,
             start_ns=at_ns,
             end_ns=at_ns,
             attributes={
                 semconv.HARNESS_OPERATION: Operation.MESSAGE.value,
-                semconv.HARNESS_SENDER: sender,
-                semconv.HARNESS_RECIPIENTS: [],
-                semconv.HARNESS_ROLE: body.get("role", ""),
-                semconv.HARNESS_MESSAGE_PART: self._contents.part(body),
+                semconv.HARNESS_SENDER: said.sender,
+                semconv.HARNESS_RECIPIENTS: list(said.to),
+                semconv.HARNESS_ROLE: said.body.get("role", ""),
+                semconv.HARNESS_MESSAGE_PART: self._contents.part(said.body),
             },
         )
