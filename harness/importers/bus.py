@@ -69,6 +69,16 @@ def team(known: Forest) -> str | None:
     return None
 
 
+def failure(known: Forest) -> tuple[Place, str, str] | None:
+    """Say what a team failed of, if it did: where it was asked to start, the type of the error and its text."""
+    start = next((place for place, each in known.items() if _MANAGER.match(each.span.name)), None)
+    for each in known.values():
+        error = _carried(each).get("error")
+        if start is not None and isinstance(error, dict) and isinstance(error.get("error_type"), str):
+            return start, error["error_type"], str(error.get("error_message") or "")
+    return None
+
+
 def _carried(known: Known) -> Mapping[str, Json]:
     """Read what a span handled, or the result of the task that it stands for."""
     said = known.span.attributes

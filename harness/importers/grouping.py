@@ -14,7 +14,7 @@ Identity = tuple[str, str]
 """What names a run: ``run``, ``conversation`` or ``trace``, and the id."""
 _GIVEN: Mapping[str, tuple[str, ...]] = {
     "run": (semconv.HARNESS_RUN_ID,),
-    "conversation": (semconv.GEN_AI_CONVERSATION_ID, "session.id"),
+    "conversation": (semconv.GEN_AI_CONVERSATION_ID, "ag2.network.channel_id", "session.id"),
 }
 _LONGEST = 256
 _MAKING, _ASKING = "create_agent", "invoke_agent"

@@ -31,13 +31,21 @@ _TOKENS = re.compile(r"\[Prompt tokens: \d+, Completion tokens: \d+\]\s*")
 _ENDED = re.compile(r">{8} TERMINATING RUN \([^)]*\): (.*)|(?:Finish|Stop) reason: (.*)")
 _WHY = (
     (re.compile(r"Termination message condition|Text '.*' mentioned", re.DOTALL), EndingKind.TERMINATION_MESSAGE),
+    (
+        re.compile(
+            r"Stop message received|Functional termination condition met|Text message received from '"
+            r"|Handoff to .* detected\.|'.*' answered|Function '.*' was executed\.",
+            re.DOTALL,
+        ),
+        EndingKind.TERMINATION_MESSAGE,
+    ),
     (re.compile(r"Maximum (?:number of )?turns"), EndingKind.MAX_TURNS),
-    (re.compile(r"Maximum rounds"), EndingKind.MAX_ROUNDS),
+    (re.compile(r"Max(?:imum)? rounds|Maximum number of messages \d+ reached"), EndingKind.MAX_ROUNDS),
     (re.compile(r"Maximum number of consecutive auto-replies"), EndingKind.REPLY_LIMIT),
     (re.compile(r"User (?:requested|decided)"), EndingKind.HUMAN),
     (re.compile(r"No next speaker"), EndingKind.NO_SPEAKER),
     (re.compile(r"No reply generated"), EndingKind.NO_REPLY),
-    (re.compile(r"External termination"), EndingKind.STOPPED),
+    (re.compile(r"External termination|Token usage limit reached|Timeout of .* seconds reached"), EndingKind.STOPPED),
 )
 _ROLES = {"ToolCallExecutionEvent": "tool", "ThoughtEvent": "thought", "CodeExecutionEvent": "execution"}
 

@@ -6,16 +6,20 @@ say nothing themselves, what the models they asked were told and answered does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from harness.canonical import canonical
 from harness.importers import bus, dialects
 from harness.importers.forest import Forest, Known, above
 from harness.importers.grouping import Place
 from harness.importers.said import Said
-from harness.model import Json, Operation
+from harness.model import Json, Operation, part_text
 
 _USER = "user"
+_ENVELOPE = "envelope"
+_NAMED = re.compile(r"\[([^\]\n]{1,100})\]: (.*)", re.DOTALL)
 _TALKING = frozenset({Operation.CONVERSATION, Operation.TURN})
 Body = Mapping[str, Json]
 
@@ -50,8 +54,10 @@ def _by_turns(known: Forest) -> list[Said]:
         if each.operation is not Operation.TURN:
             continue
         if not asked and not answered:
-            asker = known[outer].agent if outer is not None else None
-            found.extend(_by_calls(known, calls.get(place, ()), each.agent or "", asker or _USER))
+            asker = (known[outer].agent if outer is not None else None) or _USER
+            said = _by_calls(known, calls.get(place, ()), each.agent or "", asker)
+            on_channel = any(known[at].span.attributes.get("ag2.span.type") == _ENVELOPE for at in above(place, known))
+            found.extend(_heard(said, found) if on_channel else said)
         elif answered and (place, canonical(answered[0])) not in handed_on:
             to = each.attributes.get(dialects.ANSWERS)
             found.append(Said(place=place, sender=each.agent or "", to=_names(to), body=answered[0], first=False))
@@ -94,6 +100,23 @@ def _by_calls(known: Forest, chats: Sequence[Place], agent: str, asker: str) -> 
         if answered:
             to = () if _calls_tools(answered[0]) else (asker,)
             yield Said(place=place, sender=agent, to=to, body=answered[0], first=False)
+
+
+def _heard(turn: Iterable[Said], before: Iterable[Said]) -> Iterator[Said]:
+    """Read a turn on a channel of AG2's: what one agent sends all hear, and each is asked with ``[sender]: text``."""
+    known = {(said.sender, _text(said.body)) for said in before}
+    for said in turn:
+        heard = _NAMED.fullmatch(_text(said.body)) if said.to and said.first else None
+        if heard is None:
+            yield replace(said, to=())
+        elif heard.groups() not in known:
+            body = {**said.body, "parts": [{"type": "text", "content": heard[2]}]}
+            yield replace(said, sender=heard[1], to=(), body=body)
+
+
+def _text(body: Body) -> str:
+    parts = body.get("parts")
+    return "\n".join(part_text(part) for part in parts if isinstance(part, dict)) if isinstance(parts, list) else ""
 
 
 def _calls_tools(body: Body) -> bool:

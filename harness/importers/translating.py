@@ -45,6 +45,7 @@ class _Translation:
         self._repeated_in: dict[Place, list[Place]] = {}
         for place, kept in self._repeats.items():
             self._repeated_in.setdefault(kept, []).append(place)
+        self._failed = bus.failure(self._known)
         self._name = self._named()
 
     def draft(self) -> Draft:
@@ -92,6 +93,8 @@ class _Translation:
         for key in _OWN_NAMES:
             attributes.pop(key, None)
         self._take_contents(known, attributes)
+        if self._failed and self._failed[0] == place:
+            attributes[semconv.ERROR_TYPE], attributes[semconv.ERROR_MESSAGE] = self._failed[1:]
         parent = (span.trace_id, span.parent_id) if span.parent_id else None
         if parent is None or parent not in self._known:
             attributes = self._root(known, attributes)

@@ -249,6 +249,14 @@ def test_what_no_agentchat_would_send_is_survived(tmp_path):
     assert told(run) == [("a", (), "assistant", '{"sum": 3}')]
 
 
+def test_a_team_whose_member_failed_has_failed(tmp_path):
+    error = {"error": {"error_type": "BadRequestError", "error_message": "no luck"}}
+    failing = traces(handled(80, None, "RoundRobinGroupChatManager", error, trace=8, links=[link(3, 3)]), scope=BUS)
+    run = imported(tmp_path, *agentchat(), failing)
+    (root,) = (each for each in run.spans if each.attributes.get("error.type") == "BadRequestError")
+    assert (run.summary.status, root.attributes["error.message"]) == (RunStatus.FAILED, "no luck")
+
+
 def test_an_agent_that_never_spoke_is_a_run_of_its_own(tmp_path):
     made = {"gen_ai.operation.name": "create_agent", "gen_ai.agent.name": "idle"}
     early = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "idle"}
@@ -353,6 +361,30 @@ def test_an_agent_that_only_its_model_calls_tell_of_has_said_what_they_say(tmp_p
         ]
     )
     assert counted(run) == (3, 1, 105, 12)
+
+
+def test_a_channel_is_one_run_in_which_each_envelope_was_said_once(tmp_path):
+    """The hub of AG2 1.2.1 writes each envelope and the turn that answers it into a trace of its own."""
+
+    def turn(trace: int, agent: str, asked: str, answer: str) -> list[dict[str, Any]]:
+        given, said = [{"content": asked, "role": "user"}], [{"content": answer, "role": "assistant"}]
+        contents = {"gen_ai__input__messages": json.dumps(given), "gen_ai__output__messages": json.dumps(said)}
+        number = 10 * trace
+        spans = [
+            ag2(number, None, "envelope", ag2__network__channel_id="c-1"),
+            ag2(number + 1, number, "agent", gen_ai__agent__name=agent),
+            ag2(number + 2, number + 1, "llm", **contents),
+        ]
+        return [{**each, "traceId": f"{trace:032x}"} for each in spans]
+
+    turns = [turn(1, "writer", "[critic]: Go.", "One."), turn(2, "critic", "[writer]: One.", "Two.")]
+    run = imported(tmp_path, *(traces(*each) for each in turns))
+    assert sorted(told(run)) == [
+        ("critic", (), "assistant", "Two."),
+        ("critic", (), "user", "Go."),
+        ("writer", (), "assistant", "One."),
+    ]
+    assert run.summary.source_id == "c-1"
 
 
 # Logfire 5.2.0
