@@ -29,7 +29,7 @@ _GEN_AI = {
 }
 _AG2 = {
     "conversation": Operation.CONVERSATION,
-    "multi_conversation": Operation.OTHER,
+    "multi_conversation": Operation.CONVERSATION,
     "agent": Operation.TURN,
     "llm": Operation.CHAT,
     "tool": Operation.TOOL,

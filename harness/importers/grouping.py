@@ -46,8 +46,8 @@ def grouped(spans: Sequence[Foreign]) -> dict[Identity, list[Foreign]]:
     by_place = {(span.trace_id, span.span_id): span for span in spans}
     named: dict[Place, Identity] = {}
     first: dict[str, Identity] = {}
-    for kind, keys in _GIVEN.items():
-        given = {place: name for place, span in by_place.items() if (name := _given(span, keys))}
+    for kind in _GIVEN:
+        given = {place: name for place, span in by_place.items() if (name := _given(span, kind))}
         traces = {trace for trace, _ in given if trace not in first}
         topmost = _topmost(by_place, given)
         for place, span in by_place.items():
@@ -62,12 +62,14 @@ def grouped(spans: Sequence[Foreign]) -> dict[Identity, list[Foreign]]:
     return runs
 
 
-def _given(span: Foreign, keys: Iterable[str]) -> str | None:
-    for key in keys:
+def _given(span: Foreign, kind: str) -> str | None:
+    for key in _GIVEN[kind]:
         name = span.attributes.get(key)
         if isinstance(name, str) and 0 < len(name) <= _LONGEST:
             return name
-    return None
+    # Chats one after another are one conversation at the top, though only those in it have ids.
+    several = kind == "conversation" and span.attributes.get("ag2.span.type") == "multi_conversation"
+    return span.trace_id if several else None
 
 
 def _topmost(by_place: Mapping[Place, Foreign], given: Mapping[Place, str]) -> dict[Place, str | None]:

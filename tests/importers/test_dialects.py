@@ -398,6 +398,17 @@ def test_a_run_is_named_as_logfire_shows_it(tmp_path):
 # autogen 0.14.1, its own autogen.opentelemetry
 
 
+def test_chats_one_after_another_are_one_run(tmp_path):
+    def talk(number: int, name: str) -> list[dict[str, Any]]:
+        opening = json.dumps([{"role": "user", "parts": [{"type": "text", "content": f"Begin {name}"}]}])
+        said = {"gen_ai__agent__name": "user", "gen_ai__conversation__id": name, "gen_ai__input__messages": opening}
+        return [ag2(number, 1, "conversation", **said)]
+
+    run = imported(tmp_path, traces(ag2(1, None, "multi_conversation"), *talk(2, "one"), *talk(3, "two")))
+    assert operations(run) == ["conversation"] * 3
+    assert told(run) == [("user", (), "user", "Begin one"), ("user", (), "user", "Begin two")]
+
+
 def test_a_list_that_came_as_json_is_a_list(tmp_path):
     said = {"ag2.span.type": "llm", "gen_ai.response.finish_reasons": '["stop"]'}
     (chat_span,) = imported(tmp_path, traces(span(1, said=said))).spans
