@@ -13,7 +13,8 @@ from harness.model import Json
 class Said:
     """A message, and where it was said: with the start (*first*) or the end of the span at *place*.
 
-    *at_ns* is when, where the program says so itself. *key* tells it from others that were said at the same place.
+    *at_ns* is when, where the program says so itself. *key* is the message's own id in its run, where it has one: it is
+    the same message wherever it is told of.
     """
 
     place: Place

@@ -177,7 +177,7 @@ class _Translation:
         seq, end_seq = self._ranks[said.place]
         at_ns = span.start_ns if said.first or span.end_ns is None else max(span.start_ns, span.end_ns)
         at_ns = at_ns if said.at_ns is None else said.at_ns
-        where = f"{'asked' if said.first else 'said'} {self._ids[said.place]} {said.key}".rstrip()
+        where = f"message {said.key}" if said.key else f"{'asked' if said.first else 'said'} {self._ids[said.place]}"
         return Span(
             run_id=self._run_id,
             trace_id=span.trace_id,

@@ -9,11 +9,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.importers.otlp import OtlpJson
 from harness.model import EndingKind, Operation, RunStatus
 from tests.importers.bringing import import_into, only_run, told, write
 from tests.importers.wire import link, span, traces
 
 if TYPE_CHECKING:
+    import random
     from pathlib import Path
 
     from harness.model import Run
@@ -233,6 +238,27 @@ def test_a_team_in_many_traces_is_one_run_with_each_message_once(tmp_path):
     assert counted(run) == (0, 1, None, None)
     assert (run.summary.name, run.summary.ending) == ("RoundRobinGroupChat", None)
     assert [call["id"] for call in run.messages[1].tool_calls] == ["call_1"]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(dice=st.randoms(use_true_random=False))
+def test_a_team_is_the_same_run_in_whatever_order_its_spans_come(tmp_path, dice: random.Random):
+    scopes = [document["resourceSpans"][0]["scopeSpans"][0] for document in agentchat()]
+    spans = [(scope["scope"]["name"], each) for scope in scopes for each in scope["spans"]]
+    dice.shuffle(spans)
+    shuffled = write(tmp_path / "shuffled", *(traces(each, scope=name) for name, each in spans))
+    (draft,) = OtlpJson().read(write(tmp_path / "ordered", *agentchat()))
+    assert list(OtlpJson().read(shuffled)) == [draft]
+
+
+def test_a_message_that_two_files_tell_of_was_said_once(tmp_path):
+    manager, start = "RoundRobinGroupChatManager", {"messages": [message("1", "user", "1 + 2?")]}
+    ended = write(tmp_path / "1", traces(handled(3, 2, "helper", start, trace=1)))
+    later = write(tmp_path / "2", traces(handled(2, None, manager, start, trace=1)))
+    store, accounts = import_into(tmp_path / "store", ended, later)
+    (summary,) = store.runs()
+    assert [(each.messages, each.spans) for each in accounts] == [(1, 2), (0, 1)]
+    assert told(store.run(summary.run_id)) == [("user", ("helper",), "user", "1 + 2?")]
 
 
 def test_pieces_of_a_streamed_message_are_no_messages(tmp_path):
