@@ -15,11 +15,18 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import semconv
-from harness.adapters import agentchat_agents, agentchat_calls, agentchat_messages, agentchat_models, agentchat_tools
+from harness.adapters import (
+    agentchat_agents,
+    agentchat_calls,
+    agentchat_messages,
+    agentchat_models,
+    agentchat_tools,
+    run_ids,
+)
 from harness.adapters.agentchat_agents import USER, others
 from harness.adapters.agentchat_endings import cut_short, ending
 from harness.adapters.agentchat_frames import without_ours
-from harness.adapters.agentchat_setup import describe
+from harness.adapters.agentchat_setup import describe, settings
 from harness.adapters.generators import closing, stepped
 from harness.adapters.patching import Function, Patches
 from harness.canonical import encode
@@ -140,7 +147,10 @@ class AgentChat:
         """Hold a conversation open, with *notes* of who is in it; at its end, say why it ended."""
         outer = current()
         attributes = self._described(pattern, member) or {}
-        with self.trace.operation(Operation.CONVERSATION, subject, attributes) as scope:
+        with (
+            run_ids.named(self.trace, settings(member)),
+            self.trace.operation(Operation.CONVERSATION, subject, attributes) as scope,
+        ):
             if scope is not None:
                 around = outer.up(Operation.CONVERSATION) if outer is not None else None
                 spoken = around.notes.get("spoken") if around is not None else None

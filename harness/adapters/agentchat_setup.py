@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from harness.adapters.agentchat_messages import plain
@@ -37,6 +37,17 @@ def describe(member: Any) -> dict[str, Json]:
             "inner": describe(inner) if inner is not None else None,
         }
     )
+
+
+def settings(member: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the settings of the model clients of an agent, or of a team's manager and those in the team."""
+    client = getattr(member, "_model_client", None)
+    for name in ("_create_args", "_raw_config"):
+        if isinstance(found := getattr(client, name, None), Mapping):
+            yield found
+    inner = getattr(member, "_team", None) or getattr(member, "_wrapped_agent", None)
+    for each in (*(getattr(member, "_participants", None) or ()), *([] if inner is None else [inner])):
+        yield from settings(each)
 
 
 def _team(team: Any) -> dict[str, Json]:

@@ -613,3 +613,19 @@ async def test_the_set_up_of_every_member_is_described(store: Path, tmp_path: Pa
             {"type": "MaxMessageTermination", "max_messages": 5, "include_agent_event": False},
         ],
     }
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [{"extra_body": {"agentwall_run_id": "mine"}}, {"default_headers": {"X-AgentWall-Run-ID": "mine"}}],
+)
+async def test_teams_whose_clients_send_the_same_run_id_are_one_run_of_that_id(
+    store: Path, sent: dict[str, Any]
+) -> None:
+    with ScriptedServer(["One.", "Two.", "Three."]) as server, recording(store) as seen:
+        for _ in range(2):
+            one = agents.AssistantAgent("one", client(server, **sent))
+            await teams.RoundRobinGroupChat([one], max_turns=1).run(task="Go.")
+        await assistant("two", server).run(task="Go.")
+    assert sorted(run.summary.messages for run in seen.runs if run.run_id == "mine") == [4]
+    assert len({run.run_id for run in seen.runs}) == 2
