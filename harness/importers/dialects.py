@@ -153,6 +153,8 @@ def _particular(span: Foreign, stands_for: Operation, found: dict[str, Json]) ->
         reason = result.get("stop_reason") if isinstance(result, dict) else None
         found.update(printed.why(reason) if isinstance(reason, str) else {})
     elif stands_for is Operation.SELECTION:
+        if found.get(semconv.GEN_AI_AGENT) in _PICKERS:
+            del found[semconv.GEN_AI_AGENT]  # it is the manager's choice
         picked = _PICKED.fullmatch(str(found.get("output.value")))
         if picked:
             found.setdefault(semconv.HARNESS_SELECTION_CHOICE, picked[1])

@@ -8,10 +8,10 @@ from harness import semconv
 from harness.importers import bus, dialects, flat, speaking
 from harness.importers.draft import Contents, Draft, about, run_name, span_name
 from harness.importers.foreign import Foreign
-from harness.importers.forest import Known, forest, repeated
+from harness.importers.forest import Known, above, forest, repeated
 from harness.importers.grouping import Identity, Place, ranks
 from harness.importers.said import Said
-from harness.model import Json, Operation, Span, Status
+from harness.model import CALLS, Json, Operation, Span, Status
 
 _UNFINISHED = frozenset({"open", "interrupted"})
 _SHARED = (
@@ -20,6 +20,8 @@ _SHARED = (
     semconv.GEN_AI_TOOL_RESULT,
     semconv.GEN_AI_AGENT_DESCRIPTION,
 )
+_TURNS = frozenset({Operation.TURN, Operation.OTHER})
+"""What may be an agent's turn: OTHER is that of one of AutoGen's own, which picks a speaker."""
 _OWN_NAMES = (semconv.HARNESS_MESSAGE_BODY, semconv.HARNESS_STATUS)
 
 
@@ -89,7 +91,7 @@ class _Translation:
         known = self._known[place]
         span = known.span
         operation = Operation.OTHER if place in self._repeats else known.operation
-        attributes = {**self._missing(place), **known.attributes}
+        attributes = {**self._whose(place), **self._missing(place), **known.attributes}
         for key in _OWN_NAMES:
             attributes.pop(key, None)
         self._take_contents(known, attributes)
@@ -116,6 +118,15 @@ class _Translation:
             end_ns=None if unfinished else span.end_ns,
             attributes=attributes,
         )
+
+    def _whose(self, place: Place) -> dict[str, Json]:
+        """Give the agent in whose turn a call was made: most programs name it there alone."""
+        known = self._known[place]
+        if known.own or known.operation not in CALLS:
+            return {}
+        around = (self._known[at] for at in above(place, self._known))
+        agent = next((each.agent for each in around if each.agent and each.operation in _TURNS), None)
+        return {semconv.GEN_AI_AGENT: agent} if agent else {}
 
     def _missing(self, place: Place) -> dict[str, Json]:
         """Give what only the spans that repeat a turn or a tool call know of it."""

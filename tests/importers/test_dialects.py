@@ -112,6 +112,7 @@ def test_a_classic_chat_that_openinference_watched_has_its_messages_and_who_said
     ]
     assert operations(run) == ["conversation", "turn", "chat", "turn", "tool", "turn", "chat", "turn"]
     assert counted(run) == (2, 1, 103, 8)
+    assert [call.agent for call in run.calls] == ["helper", "user", "helper"]
     assert (run.calls[1].request["arguments"], run.calls[1].reply["result"]) == ({"a": 1, "b": 2}, 3)
     assert run.calls[0].span.attributes["harness.request.parameters"] == '{"temperature":0}'
     assert (run.summary.ending, run.summary.status) == (EndingKind.UNKNOWN.value, RunStatus.FINISHED)
@@ -139,7 +140,12 @@ def test_the_chat_in_which_autogen_picks_a_speaker_is_a_selection_and_nobody_spo
         ),
     )
     assert operations(run) == ["conversation", "turn", "selection", "chat", "turn"]
-    assert run.calls[0].reply["choice"] == "coder"
+    selection, asked = run.calls
+    assert (selection.agent, selection.reply["choice"], asked.agent) == (
+        "chat_manager",
+        "coder",
+        "speaker_selection_agent",
+    )
     assert [(sender, text) for sender, _, _, text in told(run)] == [("user", "Write."), ("coder", "Done.")]
 
 
