@@ -128,7 +128,7 @@ def repeat(
     attempts: list[Verdict] = []
     for _ in range(times):
         attempts.append(attempt())
-        if not insist and not is_live(attempts[0]):
+        if times > 1 and not insist and not is_live(attempts[0]):
             once = f"played once, not {times} times: the cassette answers everything, so it comes out the same"
             return replace(attempts[0], remarks=(*attempts[0].remarks, once))
     return attempts[0] if times == 1 else together(attempts, at_least=at_least)

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 import click
 
 from harness import check, config, derive
-from harness.cli import figures
+from harness.cli import figures, reporting
 from harness.cli.common import emit_json, existing_store, json_option, say, store_option
 from harness.errors import Exit, NothingRanError, StoreError
 from harness.model import Finding, Json, Run, RunStatus, Severity
+from harness.reports import Case, Report
 from harness.text import one_line, printable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -53,7 +54,15 @@ def _limit_options(function: Function) -> Function:
     default="",
     help="Judge by these checks alone: codes, their beginnings or names, between commas (L,T301).",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "junit", "github", "markdown"]),
+    default="text",
+    show_default=True,
+    help="What goes to stdout.",
+)
+@reporting.report_option
 @click.option(
     "--fail-on",
     type=click.Choice([severity.value for severity in Severity]),
@@ -69,6 +78,7 @@ def command(  # noqa: PLR0913 - the options of the verb
     runs: Sequence[str],
     select: str,
     form: str,
+    wanted: reporting.Wanted,
     fail_on: str,
     as_json: bool,
     store: Path | None,
@@ -98,14 +108,36 @@ def command(  # noqa: PLR0913 - the options of the verb
         except StoreError as error:
             say(f"harness: judged, and not kept: {printable(error)}")
         judgements.append(judgement)
+    report = _report(judgements, Severity(fail_on))
+    reporting.write(wanted, report)
     if as_json or form == "json":
-        emit_json([as_record(each.run, finding) for each in judgements for finding in each.findings])
+        emit_json(report.document)
+    elif form != "text":
+        reporting.write([(form, "-")], report)
     else:
         for judgement in judgements:
             _tell(judgement)
         _sum_up(judgements)
-    worst = [finding for each in judgements for finding in each.findings if _bad(finding, Severity(fail_on))]
-    return Exit.FINDINGS if worst else Exit.CLEAN
+    return Exit.FINDINGS if "failed" in report.counts() else Exit.CLEAN
+
+
+def _report(judgements: Sequence[Judgement], least: Severity) -> Report:
+    """Make the report: a run with a finding that is at least so bad has failed."""
+    cases = [
+        Case(
+            name=one_line(each.run.summary.name, 60) or each.run.run_id,
+            suite=f"runs.{each.run.run_id[:8]}",
+            outcome="failed" if any(_bad(finding, least) for finding in each.findings) else "passed",
+            remarks=tuple(f"{code} not judged: {reason}" for code, reason in each.not_judged.items()),
+            findings=tuple(each.findings),
+            summary=each.run.summary,
+            run_id=each.run.run_id,
+            run=lambda run=each.run: run,  # type: ignore[misc]
+        )
+        for each in judgements
+    ]
+    document = [as_record(each.run, finding) for each in judgements for finding in each.findings]
+    return Report(title="harness check", cases=cases, document=document)
 
 
 def _words(select: str) -> list[str]:

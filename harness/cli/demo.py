@@ -48,7 +48,7 @@ def command(*, verbose: bool, as_json: bool, store: Path | None) -> int:
         os.chdir(workplace)  # Agents may leave files behind.
         try:
             verdicts = rehearse_all(
-                found, store=settings.store, show=not as_json, verbose=verbose, head=_HEAD, tags=("demo",)
+                found, store=settings.store, show=not as_json, verbose=verbose, head=_HEAD, raising=True, tags=("demo",)
             )
         finally:
             os.chdir(here)

@@ -10,10 +10,29 @@ from pathlib import Path
 
 import click
 
+from harness.figures import UNKNOWN, count, duration, many, money, tokens
 from harness.model import RunStatus, RunSummary, Severity
 from harness.text import one_line
 
-UNKNOWN = "–"
+__all__ = [
+    "COLOURS",
+    "GLYPHS",
+    "SEVERITY_COLOURS",
+    "SEVERITY_GLYPHS",
+    "UNKNOWN",
+    "ago",
+    "began",
+    "count",
+    "duration",
+    "elapsed",
+    "elsewhere",
+    "ending",
+    "many",
+    "money",
+    "put",
+    "table",
+    "tokens",
+]
 GLYPHS = {RunStatus.RUNNING: "●", RunStatus.FINISHED: "✔", RunStatus.FAILED: "✖", RunStatus.INTERRUPTED: "◌"}
 COLOURS = {
     RunStatus.RUNNING: "cyan",
@@ -25,7 +44,6 @@ SEVERITY_GLYPHS = {Severity.NOTE: "·", Severity.WARNING: "▲", Severity.ERROR:
 SEVERITY_COLOURS = {Severity.NOTE: "cyan", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 _SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3600, 86_400
 _MONTH = 30 * _DAY
-_LEAST_SHOWN_USD = 0.00005
 
 
 def elsewhere(store: Path | None) -> str:
@@ -36,41 +54,6 @@ def elsewhere(store: Path | None) -> str:
 def put(text: str = "") -> None:
     """Print one line on stdout; its colours go nowhere but to a terminal that wants them."""
     click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
-
-
-def count(number: int | None) -> str:
-    """Write a count with thousands apart."""
-    return UNKNOWN if number is None else f"{number:,}"
-
-
-def many(number: int, noun: str) -> str:
-    """Say how many of what, which forms its plural with an s."""
-    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
-
-
-def money(amount_usd: float | None) -> str:
-    """Write an amount of US dollars."""
-    if amount_usd is None:
-        return UNKNOWN
-    if 0 < amount_usd < _LEAST_SHOWN_USD:
-        return "<$0.0001"
-    return f"${amount_usd:,.4f}"
-
-
-def duration(length_ns: int | None) -> str:
-    """Write how long something took; a clock that ran backwards took no time."""
-    if length_ns is None:
-        return UNKNOWN
-    milliseconds = max(0, length_ns) / 1e6
-    if milliseconds < 999.5:  # noqa: PLR2004 - what rounds to a second is one
-        return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"  # noqa: PLR2004
-    seconds = milliseconds / 1000
-    if seconds < _MINUTE - 0.05:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), _MINUTE)
-    if minutes < _MINUTE:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // _MINUTE} h {minutes % _MINUTE:02d} min"
 
 
 def ago(at_ns: int, now_ns: int) -> str:
@@ -97,12 +80,6 @@ def elapsed(run: RunSummary, now_ns: int) -> str:
     if not run.timed:
         return UNKNOWN
     return duration((now_ns if run.ended_ns is None else run.ended_ns) - run.started_ns)
-
-
-def tokens(run: RunSummary) -> int | None:
-    """Add up the tokens in and out, as far as they are known."""
-    known = [number for number in (run.input_tokens, run.output_tokens) if number is not None]
-    return sum(known) if known else None
 
 
 def ending(run: RunSummary) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -12,7 +13,8 @@ import click
 from harness import plugins
 from harness.cli import figures
 from harness.cli.common import say
-from harness.errors import HarnessError, UsageError
+from harness.cli.gates import Gates
+from harness.errors import HarnessError
 from harness.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -26,21 +28,35 @@ _NAME = 28
 _HEAD = f"  {'':1} {'scenario':<{_NAME}} {'messages':>8} {'calls':>5} {'tokens':>7} {'cost':>9} {'time':>7}  findings"
 
 
-def rehearse_all(
-    paths: Sequence[Path], *, store: Path | None, show: bool, verbose: bool, head: str = "", **options: object
+def rehearse_all(  # noqa: PLR0913 - each is one thing that may be set
+    paths: Sequence[Path],
+    *,
+    store: Path | None,
+    show: bool,
+    verbose: bool,
+    head: str = "",
+    gates: Gates | None = None,
+    raising: bool | None = None,
+    **options: object,
 ) -> list[Any]:
     """Rehearse the scenarios at *paths* one after another, and give their verdicts; *options* go to the runner.
 
-    With *show* each gets a line on stdout as soon as it is known, below *head* and the columns' names. What cannot be
-    read is a verdict too, unless it is the only one asked for: then its error is raised.
+    With *show* each gets a line on stdout as soon as it is known, below *head* and the columns' names. *gates* may
+    repeat each, and hold it against a baseline. What cannot be run is a verdict too, unless *raising* (default: if it
+    is the only one asked for): then its error is raised.
     """
+    gates = gates or Gates()
+    hold = gates.holder()
+    sole = len(paths) == 1 if raising is None else raising
     runner, scenarios = plugins.sibling("scenarios.runner"), plugins.sibling("scenarios.scenario")
     verdicts: list[Any] = []
     for path in paths:
         try:
-            verdict = runner.rehearse(scenarios.load(path), store=store, **options)
-        except UsageError as error:
-            if len(paths) == 1:
+            what = scenarios.load(path)
+            attempt = functools.partial(runner.rehearse, what, store=store, **options)
+            verdict = hold(gates.attempts(attempt, what))
+        except HarnessError as error:
+            if sole:
                 raise
             verdict = _unrun(path, error)
         if show and not verdicts:
@@ -123,6 +139,21 @@ def _replay(replayed: Any) -> Mapping[str, Json]:  # noqa: ANN401 - a sibling's 
     }
 
 
+def _trials(trials: Any) -> Mapping[str, Json]:  # noqa: ANN401 - a sibling's Trials
+    return {
+        "attempts": [{"outcome": each.outcome, "run_id": each.run_id} for each in trials.attempts],
+        "live": trials.live,
+        "passed": trials.passed,
+        "counted": trials.counted,
+        "chances": trials.chances(),
+    }
+
+
+def _compared(compared: Any) -> Mapping[str, Json]:  # noqa: ANN401 - a sibling's Comparison
+    changes = [{**asdict(change), "share": change.share, "worse": change.worse} for change in compared.changes]
+    return {"state": compared.state, "changes": changes}
+
+
 def option(store: Path | None) -> str:
     """Write the ``--store`` that a suggested command needs, or nothing."""
     return f" --store {shlex.quote(printable(store))}" if store is not None else ""
@@ -157,6 +188,8 @@ def as_record(verdict: Any) -> Mapping[str, Json]:  # noqa: ANN401
         "cost_usd": summary and summary.cost_usd,
         "ending": summary and summary.ending,
         "replay": replayed and _replay(replayed),
+        "trials": verdict.trials and _trials(verdict.trials),
+        "baseline": verdict.compared and _compared(verdict.compared),
         "findings": [
             {
                 "code": finding.code,

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from harness.cli import reporting
 from harness.cli.common import emit_json, json_option, store_option
+from harness.cli.gates import Gates, gate_options
 from harness.cli.rehearsals import as_record, rehearse_all, tell
-from harness.errors import NothingRanError
+from harness.errors import NothingRanError, UsageError
 
 
 @click.command()
@@ -26,6 +28,8 @@ from harness.errors import NothingRanError
     help="Which recorded reply is due: that of an equal request, the next, or that of the agent's n-th call.",
 )
 @click.option("--note", default="", metavar="TEXT", help="A line for the header of what is recorded.")
+@gate_options
+@reporting.report_option
 @click.option("--verbose", "-v", is_flag=True, help="Show what the programs print, too.")
 @json_option
 @store_option
@@ -35,6 +39,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     record: str,
     matching: str | None,
     note: str,
+    gates: Gates,
+    wanted: reporting.Wanted,
     verbose: bool,
     as_json: bool,
     store: Path | None,
@@ -52,12 +58,24 @@ def command(  # noqa: PLR0913 - one parameter an option
         where = ", ".join(str(path) for path in paths) or "this folder"
         hint = "A scenario is a file NAME.scenario.yaml; `harness demo` runs six of them."
         raise NothingRanError(f"no scenario in {where}", hint=hint)
+    if record == "all" and gates.repeat not in {None, 1}:
+        raise UsageError("--record all keeps one conversation, so it cannot be repeated", hint="Leave out --repeat.")
     verdicts = rehearse_all(
-        found, store=store, show=not as_json, verbose=verbose, record=record, note=note, matching=matching
+        found,
+        store=store,
+        show=not as_json,
+        verbose=verbose,
+        gates=gates,
+        raising=False if wanted else None,
+        record=record,
+        note=note,
+        matching=matching,
     )
-
+    gates.keep(verdicts)
+    document = [as_record(verdict) for verdict in verdicts]
+    reporting.write(wanted, reporting.of_verdicts(verdicts, store=store, document=document))
     if as_json:
-        emit_json([as_record(verdict) for verdict in verdicts])
+        emit_json(document)
     else:
         tell(verdicts, store=store)
     return int(plugins.sibling("scenarios.verdict").exit_code(verdicts))

@@ -1,0 +1,1 @@
+"""Reports are read back as their readers read them."""
