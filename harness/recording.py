@@ -16,6 +16,7 @@ from harness import config, plugins, semconv
 from harness.call import Call, Interceptor, Reply, Stream, achain, chain, stream_chain
 from harness.errors import HarnessError, UsageError
 from harness.journal import Journal, make_store
+from harness.offline import Walls
 from harness.privacy import Privacy
 from harness.redaction import Redaction, store_key
 from harness.text import printable
@@ -46,10 +47,12 @@ class Recording:
         otel: bool | TracerProvider = False,
         redact: Callable[[str], str] | None = None,
         begun: Callable[[str], None] | None = None,
+        refused: Callable[[str], None] | None = None,
     ) -> None:
         """*interceptors* stand behind the trace, outermost first. *mode* is live, record or replay.
 
-        *redact* takes out of each text what is secret here; *begun* is told the id of each run.
+        *redact* takes out of each text what is secret here; *begun* is told the id of each run, and *refused* what a
+        replay was kept from on the network.
         """
         self.mode = mode
         make_store(store)
@@ -68,6 +71,11 @@ class Recording:
         )
         self.interceptors: tuple[Interceptor, ...] = (self.trace, *interceptors)
         self.adapters: list[Any] = []
+        self.walls = Walls(refused)
+        self.undo = contextlib.ExitStack()
+        """What is undone when it is taken off."""
+        self.amend: Callable[[str | None], Mapping[str, str]] = _as_it_is
+        """Says what an agent's next model call shall have instead of its own: a ``model``, a ``prompt``, or nothing."""
 
     @property
     def offline(self) -> bool:
@@ -86,7 +94,8 @@ class Recording:
         self.interceptors, self.mode = (self.trace, interceptor), "replay"
         self.trace.attributes[semconv.HARNESS_RUN_MODE] = self.mode
         try:
-            yield
+            with self.walls.standing():
+                yield
         finally:
             self.interceptors, self.mode = before
             self.trace.attributes[semconv.HARNESS_RUN_MODE] = self.mode
@@ -102,6 +111,10 @@ class Recording:
     def stream(self, call: Call, real: Stream) -> AsyncGenerator[Any, None]:
         """Send *call* through the chain, and give the chunks of the answer as they come, its Reply last."""
         return stream_chain(self.interceptors, real)(call)
+
+
+def _as_it_is(_agent: str | None) -> Mapping[str, str]:
+    return {}
 
 
 _recording: Recording | None = None
@@ -120,17 +133,20 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
     redact: Callable[[str], str] | None = None,
     otel: bool | TracerProvider | None = None,
     begun: Callable[[str], None] | None = None,
+    refused: Callable[[str], None] | None = None,
+    attributes: Mapping[str, Json] | None = None,
 ) -> Recording:
     """Record every AutoGen conversation of this process from now on, agents built earlier included.
 
     *store* is a folder (default: the project's). *interceptors* may answer calls, outermost first. *mode* is ``live``,
-    ``record`` or ``replay``; in the last two the framework's own response cache is off. *name* and *tags* go onto each
-    run. *capture* is ``full``, ``metadata`` (who, to whom, how long, and a hash, but never what) or ``off``, and *otel*
-    whether spans go to the program's own OpenTelemetry provider, too (the one given, or the global one); the project's
-    settings stand for both.
+    ``record`` or ``replay``; in the last two the framework's own response cache is off, and in the last nothing beyond
+    this machine is reached (``offline``). *name*, *tags* and further *attributes* go onto each run. *capture* is
+    ``full``, ``metadata`` (who, to whom, how long, and a hash, but never what) or ``off``, and *otel* whether spans go
+    to the program's own OpenTelemetry provider, too (the one given, or the global one); the project's settings stand
+    for both.
 
     *redact* is given each text and gives it back without what is secret here. If it raises, or gives no text, the text
-    is withheld. *begun* is told the id of each run that begins.
+    is withheld. *begun* is told the id of each run that begins, and *refused* what a replay was kept from.
 
     A framework that is imported later is attached then. Calling it again while attached changes nothing. Raises
     StoreError if the store cannot be written, UsageError for a setting that is none, ValueError for an unknown mode.
@@ -146,21 +162,24 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
     if mode == "record" and settings.capture is not config.Capture.FULL:
         msg = f"a cassette needs contents, and capture is {settings.capture.value!r}"
         raise UsageError(msg, hint="Record with capture = 'full' (--capture full, HARNESS_CAPTURE=full).")
-    attributes: dict[str, Json] = {semconv.HARNESS_RUN_MODE: mode}
+    described: dict[str, Json] = {semconv.HARNESS_RUN_MODE: mode, **(attributes or {})}
     if name:
-        attributes[semconv.HARNESS_RUN_NAME] = name
+        described[semconv.HARNESS_RUN_NAME] = name
     if tags := list(tags):
-        attributes[semconv.HARNESS_RUN_TAGS] = tags
+        described[semconv.HARNESS_RUN_TAGS] = tags
     _recording = Recording(
         store=settings.store,
         interceptors=interceptors,
         mode=mode,
-        attributes=attributes,
+        attributes=described,
         settings=settings,
         otel=settings.otel if otel is None else otel,
         redact=redact,
         begun=begun,
+        refused=refused,
     )
+    if mode == "replay":
+        _recording.undo.enter_context(_recording.walls.standing())
     _follow_threads()
     for adapter in adapters():
         _attach_when_imported(adapter)
@@ -193,6 +212,7 @@ def uninstrument() -> None:
     if _recording is None:
         return
     recording, _recording = _recording, None
+    recording.undo.close()
     for adapter in recording.adapters:
         adapter.detach()
     if _threads is not None:

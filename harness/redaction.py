@@ -98,6 +98,13 @@ class Redaction:
 
     def command(self, arguments: Sequence[str]) -> str:
         """Write the command line *arguments* with the values of options named like secrets taken out."""
+        return self.text(" ".join(self._named(arguments)))
+
+    def arguments(self, arguments: Sequence[str]) -> list[str]:
+        """Redact the words of a command line as ``command`` does, each by itself."""
+        return [self.text(word) for word in self._named(arguments)]
+
+    def _named(self, arguments: Sequence[str]) -> list[str]:
         words: list[str] = []
         secret = False
         for word in arguments:
@@ -109,7 +116,7 @@ class Redaction:
             else:
                 words.append(word)
             secret = word.startswith("-") and not equals and named_secret(word.lstrip("-"))
-        return self.text(" ".join(words))
+        return words
 
 
 def project() -> Callable[[str], str]:

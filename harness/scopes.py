@@ -30,6 +30,8 @@ class RunState:
     known: set[str] = field(default_factory=set)
     open: set[str] = field(default_factory=set)
     """The ids of its spans that this process has begun and not ended."""
+    messages: int = 0
+    """How many were spoken in this process."""
     process: str = ""
     seen_ns: int = 0
     """When the last of them ended, in nanoseconds since the Unix epoch."""

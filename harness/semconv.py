@@ -43,6 +43,8 @@ ERROR_MESSAGE: Final = "error.message"
 HTTP_STATUS: Final = "http.response.status_code"  # int, of a provider's refusal
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
+PROCESS_ARGUMENTS: Final = "process.command_args"  # list of strings: a traced program and its arguments
+PROCESS_FOLDER: Final = "process.working_directory"
 
 # De facto, not a convention: a double in US dollars, read by Langfuse and written by several emitters.
 GEN_AI_COST: Final = "gen_ai.usage.cost"
@@ -53,6 +55,9 @@ HARNESS_RUN_NAME: Final = "harness.run.name"
 HARNESS_RUN_TAGS: Final = "harness.run.tags"  # list of strings
 HARNESS_RUN_SOURCE_ID: Final = "harness.run.source_id"
 HARNESS_RUN_MODE: Final = "harness.run.mode"  # live | record | replay
+HARNESS_FREEZE: Final = "harness.freeze"  # list of strings, on root spans: clock | uuid | random, where they stood still
+HARNESS_SCENARIO: Final = "harness.scenario"  # the path of the scenario file a run rehearses, on root spans
+HARNESS_FORKED: Final = "harness.forked"  # what of a run was played before it went on for real, on root spans
 HARNESS_CAPTURE: Final = "harness.capture"  # metadata | off, on root spans; nothing where contents are kept
 HARNESS_FRAMEWORK: Final = "harness.framework"  # e.g. "pyautogen 0.9"
 HARNESS_OPERATION: Final = "harness.operation"  # one of model.Operation
@@ -80,7 +85,7 @@ HARNESS_COST_FRAMEWORK: Final = "harness.cost.framework"  # double, US dollars a
 HARNESS_CACHE_HIT: Final = "harness.cache.hit"  # the framework's own response cache answered
 HARNESS_RETRIES: Final = "harness.retries"  # how often the model's client asked again after a failure, if it did
 HARNESS_REPLAYED: Final = "harness.replayed"  # the reply came from a cassette
-HARNESS_REPLAY_VERDICT: Final = "harness.replay.verdict"  # hit | normalised hit | changed hit | live | miss
+HARNESS_REPLAY_VERDICT: Final = "harness.replay.verdict"  # hit | normalised hit | changed hit | live | stub | miss
 HARNESS_REPLAY_EXCHANGE: Final = "harness.replay.exchange"  # int: which exchange of the cassette, from 1
 HARNESS_CODE_BLOCKS: Final = "harness.code.blocks"  # JSON string: [{"language", "code"}]
 HARNESS_CODE_EXIT: Final = "harness.code.exit_code"
@@ -93,6 +98,7 @@ HARNESS_HUMAN_INPUT: Final = "harness.human.input"
 HARNESS_SELECTION_METHOD: Final = "harness.selection.method"
 HARNESS_SELECTION_CANDIDATES: Final = "harness.selection.candidates"  # list of strings
 HARNESS_SELECTION_CHOICE: Final = "harness.selection.choice"
+HARNESS_REFUSED: Final = "harness.refused"  # list of strings: what a replay kept from the network during the span
 HARNESS_FAULT: Final = "harness.fault"  # what of the tracing itself failed; on a span of its own
 
 # Ours, on runs that were imported.

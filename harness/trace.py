@@ -349,6 +349,7 @@ class Trace:
             semconv.HARNESS_MESSAGE_PART: part[0],
         }
         scope = self._begin(Operation.MESSAGE, sender, attributes)
+        scope.run.messages += 1
         if heard:
             self._complete(scope.record, scope.record["start_ns"], scope.record["seq"], ok=True)
         self._emit(scope, [part])

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import semconv
 from harness.errors import UsageError
+from harness.freezing import FROZEN
 
 from . import cassette_lines, cassette_reader, cleaning, normalising, promoting
 from .exchanges import CHOSEN_BY_OUTSIDE, Exchange, Failure, Header
@@ -100,6 +101,7 @@ def from_runs(
         models=models_of(exchanges),
         note=note,
         normalise=tuple(rules or ()),
+        freeze=tuple(dict.fromkeys(name for run in ordered for name in _frozen(run))),
     )
     return Cassette(header=header, exchanges=exchanges)
 
@@ -109,6 +111,11 @@ def _whole(run: Run) -> None:
     if capture:
         msg = f"run {run.run_id!r} has no contents to keep: it was recorded with capture = {str(capture)!r}"
         raise UsageError(msg, hint="Record it again with capture = 'full' (--capture full, HARNESS_CAPTURE=full).")
+
+
+def _frozen(run: Run) -> Iterator[str]:
+    named = next((found for span in run.spans if (found := span.attributes.get(semconv.HARNESS_FREEZE))), ())
+    return (name for name in FROZEN if isinstance(named, list) and name in named)
 
 
 def models_of(exchanges: Iterable[Exchange]) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ def dump(header: Header, exchanges: Iterable[Exchange]) -> list[str]:
     first |= {"models": list(header.models)} if header.models else {}
     first |= {"note": header.note} if header.note else {}
     first |= {"normalise": list(header.normalise)} if header.normalise else {}
+    first |= {"freeze": list(header.freeze)} if header.freeze else {}
     lines.add({"cassette": first})
     for exchange in exchanges:
         lines.exchange(exchange)

@@ -14,7 +14,7 @@ from .exchanges import Exchange, Failure, Header
 from .normalising import RULES
 
 _EXCHANGE_KEYS = frozenset({"agent", "conversation", "kind", "request", "reply", "error", "live", "accepted"})
-_HEADER_KEYS = frozenset({"format", "harness", "framework", "models", "note", "normalise", "redacted"})
+_HEADER_KEYS = frozenset({"format", "harness", "framework", "models", "note", "normalise", "freeze", "redacted"})
 _TYPES = {"str": "text", "int": "number", "list": "list", "dict": "object", "bool": "true or false"}
 
 
@@ -101,6 +101,7 @@ class _Reader:
             framework=body.get("framework") and self._get(body, "framework", str, "the header"),
             models=self._names(body, "models"),
             normalise=normalise,
+            freeze=self._names(body, "freeze"),
             format=version,
             note=self._get({"note": "", **body}, "note", str, "the header"),
             redacted=self._get({"redacted": False, **body}, "redacted", bool, "the header"),

@@ -13,8 +13,8 @@ CHOSEN_BY_OUTSIDE = frozenset({"random", "manual"})
 """Ways to select a speaker whose choice is recorded. The framework works the others out from what is replayed."""
 
 
-NEVER_ASKED = "ToolNotRunError"
-"""How an adapter records a tool call that the framework refused by itself: there is nothing to replay."""
+NEVER_ASKED = frozenset({"ToolNotRunError", "StoppedError"})
+"""How a call is recorded that nobody was asked: the framework refused it, or the run was stopped. None is replayed."""
 
 
 class Outcome(str, Enum):
@@ -32,6 +32,8 @@ class Outcome(str, Enum):
     """The exchange was asked for by nobody."""
     LIVE = "live"
     """The call was made for real, as the cassette or the scenario says."""
+    STUB = "stub"
+    """The scenario answered it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +78,8 @@ class Exchange:
 class Header:
     """Where a cassette comes from. *note* is the recorder's own remark, such as what stood in for the model.
 
-    *normalise* names the volatile values that do not count when requests are compared. *format* is that of the file it
-    was read from, None for one that was made here.
+    *normalise* names the volatile values that do not count when requests are compared, and *freeze* what stood still in
+    the program (``harness.freezing``). *format* is that of the file it was read from, None for one that was made here.
     """
 
     harness: str = __version__
@@ -86,4 +88,5 @@ class Header:
     note: str = ""
     redacted: bool = True
     normalise: tuple[str, ...] = ()
+    freeze: tuple[str, ...] = ()
     format: int | None = field(default=None, compare=False)

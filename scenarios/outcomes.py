@@ -45,7 +45,7 @@ _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 def _asks_outside(call: CallRecord) -> bool:
     """Say whether somebody was asked: not the framework's own cache, rules or refusal."""
     attributes = call.span.attributes
-    if attributes.get(semconv.HARNESS_CACHE_HIT) or attributes.get(semconv.ERROR_TYPE) == NEVER_ASKED:
+    if attributes.get(semconv.HARNESS_CACHE_HIT) or attributes.get(semconv.ERROR_TYPE) in NEVER_ASKED:
         return False
     return call.span.operation is not Operation.SELECTION or call.request.get("method") in CHOSEN_BY_OUTSIDE
 

@@ -14,7 +14,7 @@ from harness import semconv
 from harness.model import CALLS, Json, Operation
 from harness.settings import answering
 
-from .exchanges import CHOSEN_BY_OUTSIDE, NEVER_ASKED, Exchange, Failure
+from .exchanges import CHOSEN_BY_OUTSIDE, NEVER_ASKED, Exchange, Failure, Outcome
 from .matching import request_fields
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def of_run(run: Run) -> list[Exchange]:
     for call in run.calls:
         kind = call.span.operation
         if kind is Operation.SELECTION and call.request.get("method") not in CHOSEN_BY_OUTSIDE:
+            continue
+        if call.span.attributes.get(semconv.HARNESS_REPLAY_VERDICT) == Outcome.STUB.value:
             continue
         if any(span.operation is Operation.CHAT for span in above[call.span.span_id]):
             continue  # A model client that asks another one: the outer answer is the one replayed.
@@ -71,7 +73,7 @@ def _conversation(above: Sequence[Span]) -> str:
 def _failure(call: CallRecord) -> Failure | None:
     attributes = call.span.attributes
     kind, text = attributes.get(semconv.ERROR_TYPE), attributes.get(semconv.ERROR_MESSAGE)
-    if (kind is None and call.error is None) or kind == NEVER_ASKED:
+    if (kind is None and call.error is None) or kind in NEVER_ASKED:
         return None
     status, body = attributes.get(semconv.HTTP_STATUS), attributes.get(semconv.HARNESS_ERROR_BODY)
     return Failure(

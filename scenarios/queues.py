@@ -71,6 +71,14 @@ class Queues:
         self.played[index] = True
         return index, self._outcome(keys, self._keys[index])
 
+    def holds(self, asking: Asking) -> bool:
+        """Say whether an exchange is due for a request, or waits for another one of its kind and agent."""
+        kind, agent, conversation, _ = asking
+        if self._due(self._names(asking), conversation) is not None:
+            return True
+        left = (self.exchanges[index] for index in self.left())
+        return any(found.kind is kind and found.agent == agent for found in left)
+
     def left(self) -> list[int]:
         """List the places of the exchanges that nobody has asked for, in recorded order."""
         return [

@@ -14,13 +14,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness import semconv
+from harness import offline, semconv
 from harness.call import RecordedError, Reply
 from harness.errors import Exit, HarnessError, UsageError
 from harness.model import CALLS, Operation
 from harness.text import one_line
 
-from . import normalising
+from . import normalising, stubs
 from .cassette import Cassette, read
 from .exchanges import CHOSEN_BY_OUTSIDE, Exchange, Outcome
 from .ledger import Ledger
@@ -63,6 +63,7 @@ class Account:
     normalised: int = 0
     changed: int = 0
     live: int = 0
+    stubbed: int = 0
     misses: int = 0
     unused: int = 0
 
@@ -75,7 +76,8 @@ class Account:
 class Replay:
     """An interceptor that answers from a cassette; safe for threads and tasks.
 
-    Calls of other *kinds*, and speaker selections that the framework works out itself, go on to the real thing.
+    Calls of other *kinds* go on to the real thing, and may reach the network for it; so do speaker selections that the
+    framework works out itself, and may not.
     """
 
     def __init__(  # noqa: PLR0913 - each is one thing that may be set
@@ -88,22 +90,25 @@ class Replay:
         normalise: Sequence[str] | None = None,
         redact: Callable[[str], str] | None = None,
         shared: Path | None = None,
+        stubbed: stubs.Stubs | None = None,
     ) -> None:
         """*source* is where *cassette* comes from, for messages; *matching* is one of ``queues.WAYS``.
 
         *normalise* names the volatile values that do not count (default: what the cassette says). *redact* takes
         secrets out of what is compared. Processes that replay it together name one folder as *shared*: what one was
-        answered is used up for all.
+        answered is used up for all. *stubbed* answers some calls instead, and uses up what was recorded for them.
         """
         self.source = source
         self.cassette = cassette
         self.kinds = kinds
         rules = cassette.header.normalise if normalise is None else normalise
+        self._stubs = stubbed or stubs.Stubs({})
         self._lock = threading.Lock()
         self._queues = Queues(cassette.exchanges, way=matching, kinds=kinds, normalise=rules, redact=redact)
         self._ledger = Ledger(shared) if shared is not None else None
         self._asked: Counter[tuple[Operation, str | None]] = Counter()
         self._outcomes: Counter[Outcome] = Counter()
+        self._passed = 0
         self._misses: list[CassetteMissError] = []
 
     @classmethod
@@ -111,14 +116,20 @@ class Replay:
         """Replay the file at *path*; *how* as above. Raises UsageError if it cannot be read.
 
         What is not said is taken from the environment, so that the processes of one program agree:
-        ``HARNESS_MATCHING``, ``HARNESS_NORMALISE`` and ``HARNESS_LIVE``, the last two with commas between.
+        ``HARNESS_MATCHING``, ``HARNESS_NORMALISE`` and ``HARNESS_LIVE``, the last two with commas between, and
+        ``HARNESS_STUBS``.
         """
         return cls(read(path), source=str(path), **{**_from_environment(), **how})
 
     def __call__(self, call: Call) -> Generator[Call, Reply, Reply]:
         """Answer *call*; a request that was not recorded gets a CassetteMissError as its error."""
         if not self._answers(call):
+            if call.operation not in self.kinds:
+                offline.let_out()
             return (yield call)
+        stubbed = self._stubs.answer(call)
+        if stubbed is not None:
+            return Reply(value=stubbed, attributes=self._passed_over(call))
         with self._lock:
             index, outcome, miss = self._take(call)
         seen: dict[str, Json] = {semconv.HARNESS_REPLAY_VERDICT: outcome.value}
@@ -135,11 +146,34 @@ class Replay:
             return replace(reply, attributes={**reply.attributes, **seen})
         return Reply(value=_fresh(exchange), replayed=True, attributes=seen)
 
+    def live(self, call: Call) -> Generator[Call, Reply, Reply]:
+        """Have *call* answered by its stub or for real, although something may be recorded for it."""
+        stubbed = self._stubs.answer(call) if self._answers(call) else None
+        outcome = Outcome.LIVE if stubbed is None else Outcome.STUB
+        if not self._answers(call):
+            return (yield call)
+        with self._lock:
+            self._outcomes[outcome] += 1
+            self._passed -= stubbed is None
+        seen: dict[str, Json] = {semconv.HARNESS_REPLAY_VERDICT: outcome.value}
+        if stubbed is not None:
+            return Reply(value=stubbed, attributes=seen)
+        reply = yield call
+        return replace(reply, attributes={**reply.attributes, **seen})
+
+    def over(self, call: Call) -> bool:
+        """Say whether the recording is over for the agent of *call*: nothing is due, nor left of its kind."""
+        if not self._answers(call):
+            return False
+        asking = (call.operation, call.agent, call.conversation, call.request)
+        with self._lock, self._held():
+            return not self._queues.holds(asking)
+
     @property
     def hits(self) -> int:
         """How many calls the cassette had an exchange for, in all processes that share it."""
         with self._lock, self._held():
-            return sum(self._queues.played)
+            return sum(self._queues.played) - self._passed
 
     @property
     def misses(self) -> tuple[CassetteMissError, ...]:
@@ -162,6 +196,7 @@ class Replay:
         return Account(
             hits=self.hits - sum(others.values()),
             **others,
+            stubbed=self._outcomes[Outcome.STUB],
             misses=len(self.misses),
             unused=len(self.unused()),
         )
@@ -174,6 +209,15 @@ class Replay:
         if call.operation not in self.kinds:
             return False
         return call.operation is not Operation.SELECTION or call.request.get("method") in CHOSEN_BY_OUTSIDE
+
+    def _passed_over(self, call: Call) -> dict[str, Json]:
+        """Use up what was recorded for a stubbed *call*, if it was."""
+        with self._lock, self._held():
+            index, _ = self._queues.take((call.operation, call.agent, call.conversation, call.request))
+            self._outcomes[Outcome.STUB] += 1
+            self._passed += index is not None
+        seen: dict[str, Json] = {semconv.HARNESS_REPLAY_VERDICT: Outcome.STUB.value}
+        return seen if index is None else {**seen, semconv.HARNESS_REPLAY_EXCHANGE: index + 1}
 
     def _take(self, call: Call) -> tuple[int | None, Outcome, CassetteMissError | None]:
         self._asked[call.operation, call.agent] += 1
@@ -237,7 +281,7 @@ def _from_environment() -> dict[str, Any]:
     known = {kind.value: kind for kind in CALLS}
     for name in sorted(live - known.keys()):
         raise UsageError(f"HARNESS_LIVE: there is no kind of call {name!r}", hint=f"Known: {', '.join(sorted(known))}.")
-    return {**found, "kinds": CALLS - {known[name] for name in live}}
+    return {**found, "kinds": CALLS - {known[name] for name in live}, "stubbed": stubs.from_environment()}
 
 
 def _fresh(exchange: Exchange) -> Mapping[str, Json] | None:

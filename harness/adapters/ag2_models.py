@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from harness.adapters import ag2_events as native
 from harness.adapters import openai_client
 from harness.adapters.ag2_inputs import error_again
 from harness.adapters.ag2_setup import kinds
-from harness.adapters.seam import failed, make_call, within
+from harness.adapters.seam import at_it, failed, make_call, within
 from harness.call import Call, RecordedError, Reply, pieces
 from harness.model import Json, Operation
 from harness.trace import current, safely
@@ -96,6 +97,7 @@ def _ask(adapter: Ag2, original: Function) -> Function:
     async def __call__(client: Any, messages: Any, context: Any, **kwargs: Any) -> Any:  # noqa: N807 - it takes its place
         if within(Operation.CHAT):
             return await original(client, messages, context, **kwargs)
+        client, context = _amended(adapter, client, context)
         kwargs["tools"] = tuple(kwargs.get("tools") or ())
         call = safely(_asked)(adapter, client, messages, context, kwargs)
         if call is None:
@@ -138,6 +140,18 @@ def _asked(adapter: Ag2, client: Any, messages: Any, context: Any, kwargs: Mappi
         "parameters": parameters,
     }
     return make_call(Operation.CHAT, None, request, {semconv.GEN_AI_PROVIDER: _provider(client), **adapter.framework()})
+
+
+def _amended(adapter: Ag2, client: Any, context: Any) -> tuple[Any, Any]:
+    """Give the agent another model or prompt for this once, where the recording says so."""
+    changes = adapter.recording.amend(at_it())
+    options = getattr(client, "_create_options", None)
+    if "model" in changes and isinstance(options, Mapping):
+        client = copy.copy(client)
+        client._create_options = {**options, "model": changes["model"]}  # noqa: SLF001 - where all its clients have it
+    if "prompt" in changes:
+        context = dataclasses.replace(context, prompt=[changes["prompt"], *context.prompt[1:]])
+    return client, context
 
 
 def _model(context: Any) -> str | None:

@@ -96,15 +96,15 @@ def _content(item: Any) -> dict[str, Json]:
 
 def request(model: str, given: Mapping[str, Any], settings: Mapping[str, Any], messages: Messages) -> dict[str, Json]:
     """Translate what a model client is asked: the arguments of ``create``, and the client's own *settings*."""
-    parameters = {name: plain(value) for name, value in settings.items() if name != "model"}
-    parameters.update({name: plain(value) for name, value in (given.get("extra_create_args") or {}).items()})
+    extra = given.get("extra_create_args") or {}
+    parameters = {name: plain(value) for name, value in {**settings, **extra}.items() if name != "model"}
     choice = given.get("tool_choice", "auto")
     if choice != "auto":
         parameters["tool_choice"] = choice if isinstance(choice, str) else getattr(choice, "name", str(choice))
     if given.get("json_output"):
         parameters["json_output"] = plain(given["json_output"])
     return {
-        "model": model,
+        "model": str(extra.get("model") or model),
         "messages": [messages.of(message) for message in given.get("messages") or ()],
         "tools": messages.tools(given.get("tools") or ()),
         "parameters": parameters,

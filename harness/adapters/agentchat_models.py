@@ -17,7 +17,7 @@ from harness import semconv
 from harness.adapters import agentchat_messages as native
 from harness.adapters import openai_client
 from harness.adapters.generators import closing, stepped
-from harness.adapters.seam import Adapter, Value, failed, make_call, outcome, within
+from harness.adapters.seam import Adapter, Value, at_it, failed, make_call, outcome, within
 from harness.call import Call, Reply, pieces
 from harness.model import Json, Operation
 from harness.trace import current, safely
@@ -64,6 +64,7 @@ def _create(adapter: Watcher, original: Function) -> Function:
     async def create(client: Any, *args: Any, **kwargs: Any) -> Any:
         if within(Operation.CHAT):
             return await original(client, *args, **kwargs)
+        args, kwargs = _amended(adapter, names, args, kwargs)
         call = _asked(adapter, names, client, args, kwargs)
         if call is None:
             return await original(client, *args, **kwargs)
@@ -86,7 +87,9 @@ def _create_stream(adapter: Watcher, original: Function) -> Function:
 
     @stepped
     async def create_stream(client: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        call = None if within(Operation.CHAT) else _asked(adapter, names, client, args, kwargs, stream=True)
+        inside = within(Operation.CHAT)
+        args, kwargs = (args, kwargs) if inside else _amended(adapter, names, args, kwargs)
+        call = None if inside else _asked(adapter, names, client, args, kwargs, stream=True)
         if call is None:
             async with closing(original(client, *args, **kwargs)) as stream:
                 async for chunk in stream:
@@ -106,6 +109,25 @@ def _create_stream(adapter: Watcher, original: Function) -> Function:
                     yield result
 
     return create_stream
+
+
+def _amended(
+    adapter: Watcher, names: Sequence[str], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Give the agent another model or system message, where the recording says so."""
+    changes = adapter.recording.amend(at_it())
+    if not changes:
+        return args, kwargs
+    given = dict(zip(names, args, strict=False)) | kwargs
+    if "model" in changes:
+        given["extra_create_args"] = {**(given.get("extra_create_args") or {}), "model": changes["model"]}
+    if "prompt" in changes:
+        from autogen_core.models import SystemMessage
+
+        messages = list(given.get("messages") or ())
+        others = messages[1:] if messages and isinstance(messages[0], SystemMessage) else messages
+        given["messages"] = [SystemMessage(content=changes["prompt"]), *others]
+    return (), given
 
 
 def _streaming(client: Any, ask: Callable[[], Any]) -> Callable[[Call], AsyncGenerator[Any, None]]:

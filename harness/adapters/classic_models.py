@@ -11,7 +11,7 @@ from harness import semconv
 from harness.adapters import classic_messages as native
 from harness.adapters import openai_client
 from harness.adapters.classic_seam import Asking, Watcher
-from harness.adapters.seam import Value, make_call, through, within
+from harness.adapters.seam import Value, at_it, make_call, through, within
 from harness.call import Reply, pieces
 from harness.model import Operation
 from harness.trace import safely
@@ -68,6 +68,7 @@ def _ask_model(adapter: Watcher, original: Function) -> Function:
         if asking is None or within(Operation.CHAT):
             return original(client, params, *args, **kwargs)
         asking.done = True
+        params = _amended(adapter, asking, params)
         with openai_client.watching() as wire:
             return through(
                 adapter,
@@ -79,6 +80,19 @@ def _ask_model(adapter: Watcher, original: Function) -> Function:
             )
 
     return create
+
+
+def _amended(adapter: Watcher, asking: Asking, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the agent another model or system message, where the recording says so."""
+    changes = adapter.recording.amend(str(getattr(asking.agent, "name", None) or at_it() or ""))
+    found = {**params, "model": changes["model"]} if "model" in changes else params
+    if "prompt" not in changes:
+        return found
+    messages = list(params.get("messages") or ())
+    told = {"role": "system", "content": changes["prompt"]}
+    if messages and messages[0].get("role") in {"system", "developer"}:
+        told = {**messages.pop(0), "content": changes["prompt"]}
+    return {**found, "messages": [told, *messages]}
 
 
 def _priced(client: Any, price: Any, response: Any) -> dict[str, Json]:

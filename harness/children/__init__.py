@@ -25,6 +25,8 @@ from harness.children import starting
 from harness.redaction import project
 
 VARIABLE = "HARNESS_CHILDREN"
+_PLAYED = ("HARNESS_STUBS", "HARNESS_FREEZE")
+"""What lets somebody else than the real thing answer, without a cassette."""
 PATH = Path(__file__).parent / "path"
 
 
@@ -91,23 +93,37 @@ def attach() -> None:
     family = read(os.environ)
     if family is None:
         return
-    replaying = replay(family) if family.cassette is not None else None
-    recording.instrument(
+    instrument(family, play(family))
+    starting.follow(family)
+
+
+def instrument(family: Family, playing: Any) -> recording.Recording:  # noqa: ANN401 - a sibling's Playing, or None
+    """Attach the harness to this process, and let *playing* answer, if anything does."""
+    attached = recording.instrument(
         family.store,
-        interceptors=(replaying,) if replaying is not None else (),
+        interceptors=playing.interceptors if playing is not None else (),
         mode=family.mode,
         name=family.name,
         tags=family.tags,
         capture=family.capture,
         begun=family.began,
+        refused=family.refuse,
+        attributes=playing.attributes if playing is not None else None,
     )
-    starting.follow(family)
+    if playing is not None:
+        playing.begin(attached)
+    return attached
 
 
-def replay(family: Family) -> Any:  # noqa: ANN401 - a sibling's Replay
-    """Load the family's cassette. What one process has been answered is used up for all."""
-    load = plugins.sibling("scenarios.replaying").Replay.load
-    return load(family.cassette, redact=project(), shared=family.folder)
+def play(family: Family) -> Any:  # noqa: ANN401 - a sibling's Playing
+    """Say what answers the family's calls; None if all go to the real thing.
+
+    What one process has been answered from the cassette is used up for all.
+    """
+    if family.cassette is None and not any(os.environ.get(name) for name in _PLAYED):
+        return None
+    made = plugins.sibling("scenarios.playing").from_environment
+    return made(family.cassette, redact=project(), shared=family.folder)
 
 
 @contextlib.contextmanager
@@ -130,7 +146,11 @@ def raised(family: Family) -> Iterator[None]:
 
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
-    """Make a family's folder, for the block."""
+    """Make a family's folder, for the block; where ``HARNESS_FAMILY`` names one, who made that looks into it later."""
+    given = os.environ.pop("HARNESS_FAMILY", None)
+    if given and Path(given).is_dir():
+        yield Path(given)
+        return
     made = Path(tempfile.mkdtemp(prefix="harness-"))
     here = os.getpid()
     try:

@@ -39,6 +39,12 @@ _MOST_TOLD = 10
     type=click.Choice(["full", "metadata", "off"]),
     help="Keep contents, only who, to whom and how long, or neither.  [default: the project's]",
 )
+@click.option(
+    "--freeze",
+    multiple=True,
+    type=click.Choice(["clock", "uuid", "random"]),
+    help="Let it stand still for the program; may be given again.  [default: as the cassette was recorded]",
+)
 @click.option("-m", "is_module", is_flag=True, help="PROGRAM is a module, as with `python -m`.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing afterwards.")
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="PROGRAM [ARGS]...")
@@ -51,6 +57,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     tags: tuple[str, ...],
     note: str,
     capture: str | None,
+    freeze: tuple[str, ...],
     is_module: bool,
     quiet: bool,
     program: tuple[str, ...],
@@ -67,26 +74,21 @@ def command(  # noqa: PLR0913 - one parameter an option
     from harness import children, config, recording
 
     settings = config.load(store=store)
+    os.environ.update({"HARNESS_FREEZE": ",".join(freeze)} if freeze else {})
     with children.folder() as folder:
         family = children.Family(
             folder=folder,
             store=settings.store,
-            mode="record" if record else "replay" if replay else "live",
+            mode=_mode(record, replay),
             name=name,
             tags=tags,
             capture=capture or settings.capture.value,
             cassette=replay.absolute() if replay else None,
         )
-        replaying = children.replay(family) if replay else None
-        attached = recording.instrument(
-            family.store,
-            interceptors=(replaying,) if replaying else (),
-            mode=family.mode,
-            name=name,
-            tags=tags,
-            capture=family.capture,
-            begun=family.began,
-        )
+        playing = children.play(family)
+        replaying = playing.replay if playing is not None else None
+        attached = children.instrument(family, playing)
+        attached.trace.attributes.update(_program(attached, program, is_module=is_module))
         process = os.getpid()
         with children.raised(family):
             code = launch.run(program, is_module=is_module)
@@ -116,6 +118,26 @@ def command(  # noqa: PLR0913 - one parameter an option
     if record:
         _record(record, runs, code=code, note=note)
     return code
+
+
+def _mode(record: Path | None, replay: Path | None) -> str:
+    """Say how the program is attached: a replay that goes on for real needs its keys and the network."""
+    if replay and not os.environ.get("HARNESS_FORK"):
+        return "replay"
+    return "record" if record or replay else "live"
+
+
+def _program(attached: Any, program: Sequence[str], *, is_module: bool) -> dict[str, Any]:  # noqa: ANN401 - a Recording
+    """Say what is run, so that a run can be made a scenario of; and which scenario it rehearses already."""
+    from harness import semconv
+
+    words = ["-m", *program] if is_module else list(program)
+    scenario = os.environ.get("HARNESS_SCENARIO")
+    return {
+        semconv.PROCESS_ARGUMENTS: attached.privacy.redaction.arguments(words),
+        semconv.PROCESS_FOLDER: attached.privacy.redaction.text(str(Path.cwd())),
+        **({semconv.HARNESS_SCENARIO: scenario} if scenario else {}),
+    }
 
 
 def _diverged(misses: Sequence[HarnessError], refused: Sequence[str]) -> bool:

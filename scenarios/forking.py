@@ -1,0 +1,89 @@
+"""Play a recording up to a point, and go on for real from there: with the models themselves, or with others.
+
+The point is a message: what is asked before it is spoken is answered by the cassette, everything after it by the world.
+Without one, it is the end of the recording: where an agent has used up what was recorded for it, it goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.call import Call, Reply
+from harness.errors import UsageError
+from harness.scopes import current
+
+if TYPE_CHECKING:
+    from .replaying import Replay
+
+VARIABLE = "HARNESS_FORK"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """Where a replay goes on for real, and what changes there.
+
+    *message* is the number of the last message that is played, from 1; with 0 nothing is played, and with None all that
+    was recorded is. *model* takes the place of every agent's, *prompts* that of the system message of those it names.
+    """
+
+    message: int | None = None
+    model: str | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """Say it in a few words."""
+        played = "all that was recorded" if self.message is None else f"message {self.message}"
+        changed = [f"with the model {self.model!r}"] if self.model else []
+        changed += [f"with another prompt for {agent!r}" for agent in self.prompts]
+        return ", ".join([f"up to {played}", *changed])
+
+
+def environment(fork: Fork | None) -> dict[str, str]:
+    """Write what ``from_environment`` reads, for a program in a process of its own."""
+    return {VARIABLE: json.dumps(asdict(fork))} if fork is not None else {}
+
+
+def from_environment() -> Fork | None:
+    """Read where the program shall go on for real, if it shall. Raises UsageError for what says nothing."""
+    told = os.environ.get(VARIABLE)
+    try:
+        return Fork(**json.loads(told)) if told else None
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{VARIABLE} does not say where to fork: {error}") from error
+
+
+class Forking:
+    """An interceptor that lets a replay answer up to the fork, and nobody after it."""
+
+    def __init__(self, replay: Replay, fork: Fork) -> None:
+        """Play *replay* up to *fork*."""
+        self.replay = replay
+        self.fork = fork
+
+    def __call__(self, call: Call) -> Generator[Call, Reply, Reply]:
+        """Have *call* answered by whoever it is up to."""
+        if not self._gone_on(call):
+            return (yield from self.replay(call))
+        reply = yield from self.replay.live(call)
+        return reply
+
+    def amend(self, agent: str | None) -> Mapping[str, str]:
+        """Say what *agent*'s model call shall have instead of its own: nothing before the fork."""
+        if not self._spoken():
+            return {}
+        found = {"model": self.fork.model} if self.fork.model else {}
+        return {**found, "prompt": self.fork.prompts[agent]} if agent in self.fork.prompts else found
+
+    def _gone_on(self, call: Call) -> bool:
+        return self._spoken() if self.fork.message is not None else self.replay.over(call)
+
+    def _spoken(self) -> bool:
+        """Say whether the last message that is played has been spoken in the run that goes on here."""
+        scope = current()
+        spoken = scope.run.messages if scope is not None else 0
+        return self.fork.message is not None and spoken >= self.fork.message
