@@ -128,9 +128,10 @@ def test_a_child_that_goes_on_in_the_run_of_its_dead_parent_writes_what_it_names
     command = [sys.executable, "-c", FORKING, str(store.path), str(word)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
         assert parent.wait(timeout=60) == 0
-        later(monkeypatch, 1)
-        assert care.prune(store.path, EVERYTHING).run_ids == ("r",)
-        word.write_text("go on")
+        with word.open("w") as going_on:  # the child listens by now: it has let go of its parent's journal
+            later(monkeypatch, 1)
+            assert care.prune(store.path, EVERYTHING).run_ids == ("r",)
+            going_on.write("go on")
         assert parent.stdout is not None
         parent.stdout.read()  # the child holds the other end until it is done
     assert told(store) == ["the answer"]
