@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from harness.recording import replay as replay
     from harness.recording import run as run
     from harness.recording import uninstrument as uninstrument
+    from harness.rehearsing import scenario as scenario
     from harness.store import open_store as open_store
 
-__all__ = ["instrument", "open_store", "replay", "run", "uninstrument"]
+__all__ = ["instrument", "open_store", "replay", "run", "scenario", "uninstrument"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -25,6 +26,7 @@ _HOMES = {
     "replay": "harness.recording",
     "run": "harness.recording",
     "open_store": "harness.store",
+    "scenario": "harness.rehearsing",
 }
 
 

@@ -35,6 +35,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequ
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import Exit, HarnessError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -89,6 +91,15 @@ class RecordedError(Exception):
         self.kind = kind
         self.status = status
         self.body = body
+
+
+class StoppedError(HarnessError):
+    """An interceptor has stopped the run, for the reason it says. Every later call of the run gets it, too.
+
+    It is raised in the program, where nothing else answers; the conversation it ends is told as stopped.
+    """
+
+    code = Exit.FINDINGS
 
 
 def pieces(text: str, chunks: Sequence[int]) -> list[str]:

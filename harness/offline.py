@@ -26,10 +26,11 @@ from harness.text import one_line
 if TYPE_CHECKING:
     from types import FrameType
 
-_HINT = (
+HINT = (
     "Let what needs it be called for real (`replay: {tool: live}`), or switch it off in a replay; "
     "what was recorded is answered by the cassette."
 )
+"""What one can do about a refusal."""
 _FAMILIES = frozenset({socket.AF_INET, socket.AF_INET6})
 _OPEN = "outside"
 """The note of a scope whose call is made for real."""
@@ -42,7 +43,7 @@ class NetworkRefusedError(HarnessError, ConnectionRefusedError):
 
     def __init__(self, message: str) -> None:
         """Say *message*."""
-        super().__init__(message, hint=_HINT)
+        super().__init__(message, hint=HINT)
         self.errno = errno.ECONNREFUSED
 
 

@@ -223,7 +223,7 @@ def uninstrument() -> None:
 
 def _attach_when_imported(adapter: Any) -> None:  # noqa: ANN401 - an adapter class
     """Attach *adapter* now if its framework is there, else as soon as the program imports it."""
-    if adapter.module in sys.modules:
+    if sys.modules.get(adapter.module) is not None:
         _attach(adapter)
     elif adapter.module not in _hooked:
         _hooked.add(adapter.module)

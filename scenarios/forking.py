@@ -76,8 +76,11 @@ class Forking:
         """Say what *agent*'s model call shall have instead of its own: nothing before the fork."""
         if not self._spoken():
             return {}
-        found = {"model": self.fork.model} if self.fork.model else {}
-        return {**found, "prompt": self.fork.prompts[agent]} if agent in self.fork.prompts else found
+        prompt = self.fork.prompts.get(agent or "")
+        return {
+            **({"model": self.fork.model} if self.fork.model else {}),
+            **({"prompt": prompt} if prompt is not None else {}),
+        }
 
     def _gone_on(self, call: Call) -> bool:
         return self._spoken() if self.fork.message is not None else self.replay.over(call)

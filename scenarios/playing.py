@@ -11,7 +11,7 @@ from harness.freezing import Freeze
 
 from . import forking, stubs
 from .forking import Fork, Forking
-from .replaying import Replay
+from .replaying import Replay, environment
 from .stubs import Stubs
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from harness.call import Interceptor
     from harness.model import Json
     from harness.recording import Recording
+
+    from .scenario import Scenario
+
+SCENARIO = "HARNESS_SCENARIO"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,23 @@ class Playing:
         if self.replay is not None and self.fork is not None:
             attached.amend = Forking(self.replay, self.fork).amend
         attached.undo.enter_context(self.freeze.still())
+
+
+def of_scenario(what: Scenario, replay: Replay | None, fork: Fork | None = None) -> Playing:
+    """Say what answers the calls of *what*; without a *replay* it is recorded."""
+    frozen = what.freeze or (replay.cassette.header.freeze if replay is not None else ())
+    return Playing(replay=replay, stubs=Stubs(what.stubs), fork=fork, freeze=Freeze(frozen))
+
+
+def variables(what: Scenario, matching: str, fork: Fork | None = None) -> dict[str, str]:
+    """Write what ``from_environment`` reads, so that a program in a process of its own is played as *what* says."""
+    return {
+        **environment(matching=matching, normalise=what.normalise, live=what.live),
+        **stubs.environment(what.stubs),
+        **freezing.environment(what.freeze),
+        **forking.environment(fork),
+        SCENARIO: str(what.path.absolute()),
+    }
 
 
 def from_environment(cassette: Path | None, *, redact: Callable[[str], str], shared: Path) -> Playing:

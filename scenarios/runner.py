@@ -4,40 +4,47 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from harness import check, config, derive
+from harness import check, config, derive, semconv
+from harness.call import StoppedError
 from harness.errors import UnknownRunError, UsageError
 from harness.model import CALLS, Finding, Run
 from harness.store import open_store
 
-from . import cassette, rehearsal, scenario, stage, verdict
+from . import cassette, forked, judge, rehearsal, scenario, stage, unmet, verdict
 from .replaying import Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.config import Config
     from harness.store import Store
 
+    from .forking import Fork
+    from .judge import Opinions
     from .scenario import Scenario
+    from .stage import Performance
     from .verdict import Verdict
 
 RECORD = ("none", "once", "all")
+SUFFIXES = (scenario.SUFFIX, scenario.IN_PYTHON)
+_STOPPED = StoppedError.__qualname__
 
 
 def run_scenario(
-    path: Path, *, store: Path | None = None, record: str = "none", matching: str | None = None
+    path: Path, *, store: Path | None = None, record: str = "none", matching: str | None = None, case: str | None = None
 ) -> Verdict:
     """Rehearse the scenario at *path* and give the verdict; its run is kept in *store* (default: the project's).
 
     *record* is ``none`` (replay only), ``once`` (record if there is no cassette yet) or ``all`` (record again).
     Recording asks the real models; the cassette is written only if the conversation came to its end. *matching* is one
-    of ``queues.WAYS`` (default: the scenario's).
+    of ``queues.WAYS`` (default: the scenario's). Of several scenarios in the file *case* is the one.
     Raises UsageError if the scenario or its cassette cannot be read, and EnvironmentProblem if AutoGen is missing.
     """
-    return rehearse(scenario.load(path), store=store, record=record, matching=matching)
+    return rehearse(scenario.load(path, case), store=store, record=record, matching=matching)
 
 
 def rehearse(  # noqa: PLR0913 - each is one thing that may be set
@@ -48,15 +55,21 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     tags: Sequence[str] = (),
     note: str = "",
     matching: str | None = None,
+    patience_s: float | None = None,
+    fork: Fork | None = None,
+    freeze: Sequence[str] = (),
 ) -> Verdict:
     """Rehearse a scenario that is loaded already; see :func:`run_scenario`.
 
     *tags* are added to the run's, and *note* goes into the header of a cassette that is written (default: what the
-    one before said).
+    one before said). After *patience_s* seconds it is given up, which is an error; a scenario's own limit of seconds
+    stops it, which is a failure unless it is expected. A *fork* says where the replay goes on for real; nothing of that
+    is recorded into the cassette. *freeze* names what stands still (default: what the scenario says).
     """
     if record not in RECORD:
         raise ValueError(f"record must be one of {RECORD}, not {record!r}")
     settings = config.load(store=store)
+    what = replace(what, freeze=tuple(freeze) or what.freeze)
     recording = record == "all" or (record == "once" and not what.cassette.is_file())
     way, kinds = matching or what.matching, CALLS - what.live
     replay = None
@@ -67,31 +80,70 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     labels = tuple(dict.fromkeys(("scenario", *what.tags, *tags)))
     stage.ready(what)
     begun = time.perf_counter()
+    how: dict[str, Any] = {"run_id": run_id, "store": settings.store, "replay": replay, "tags": labels}
     if what.program:
-        went = stage.in_a_process(
-            what, run_id=run_id, store=settings.store, replay=replay, tags=labels, matching=way, note=note
-        )
+        went = stage.in_a_process(what, matching=way, note=note, patience_s=patience_s, fork=fork, **how)
     else:
-        went = stage.here(what, run_id=run_id, store=settings.store, replay=replay, tags=labels)
+        went = stage.here(what, patience_s=patience_s, fork=fork, **how)
     seconds = time.perf_counter() - begun
     kept = open_store(settings.store)
     kept.ingest()
     run = _run(kept, run_id)
+    went = _stopped(went, run)
     findings = _judged(kept, run, what, settings) if run is not None else []
-    recorded = recording and run is not None and went.raised is None
-    if recorded and run is not None and not what.program:
-        made = cassette.from_run(run, note=note, normalise=what.normalise)
+    ended = went.raised is None or (went.stopped is not None and what.expect.ending == "stopped")
+    asked, opinions = _asked(kept, run, what, how, going=ended) if run is not None else ([], None)
+    judged = _run(kept, opinions.run_id) if opinions is not None and opinions.run_id else None
+    recorded = recording and run is not None and ended
+    if recorded and run is not None and (judged is not None or not what.program):
+        runs = [run] if judged is None else [run, judged]
+        made = cassette.from_runs(runs, note=note, normalise=what.normalise)
         made.write(what.cassette, in_order=what.matching == "strict")
-    return verdict.decide(
+    found = verdict.decide(
         what,
         run=run,
         findings=findings,
-        replayed=None if replay is None else rehearsal.look(replay.cassette, run, kinds=kinds, way=way),
-        raised=went.raised,
+        replayed=None if replay is None else rehearsal.look(replay.cassette, _both(run, judged), kinds=kinds, way=way),
+        went=went,
         recorded=recorded,
         seconds=seconds,
-        output=went.output,
+        asked=asked,
+        opinions=opinions,
     )
+    return found if fork is None else forked.told(found, fork, run)
+
+
+def _asked(
+    store: Store, run: Run, what: Scenario, how: Mapping[str, Any], *, going: bool
+) -> tuple[list[str], Opinions | None]:
+    """Ask SQL, Python and, if the conversation came to its end, the judges about *run*."""
+    expect = what.expect
+    asked = list(unmet.answers(expect.sql, lambda query: store.sql(query, run_id=run.run_id)))
+    functions = {name: stage.named(what, name) for name in expect.python}
+    asked += unmet.opinions(functions, run)
+    if not expect.judge or not going:
+        return asked, None
+    if what.program and how["replay"] is not None:  # Its process had a replay of its own, and this one is at the start.
+        how = {**how, "replay": Replay(how["replay"].cassette, matching="match", normalise=what.normalise)}
+    opinions = judge.ask(expect.judge, run, **{**how, "run_id": os.urandom(8).hex()})
+    store.ingest()
+    return asked, opinions
+
+
+def _stopped(went: Performance, run: Run | None) -> Performance:
+    """Read off the run of a program which limit stopped it: that is known in its process alone."""
+    if went.stopped is None and run is not None:
+        errors = (span.attributes for span in run.spans if span.attributes.get(semconv.ERROR_TYPE) == _STOPPED)
+        reason = next((str(attributes.get(semconv.ERROR_MESSAGE)) for attributes in errors), None)
+        return replace(went, stopped=reason)
+    return went
+
+
+def _both(run: Run | None, judged: Run | None) -> Run | None:
+    """Put the judges' calls after the conversation's, as they are in the cassette."""
+    if run is None or judged is None:
+        return run
+    return replace(run, calls=(*run.calls, *judged.calls), spans=(*run.spans, *judged.spans))
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
@@ -102,7 +154,7 @@ def find(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            files = sorted(path.rglob(f"*{scenario.SUFFIX}"))
+            files = sorted(file for file in path.rglob("*.scenario.*") if file.name.endswith(SUFFIXES))
             found.update(dict.fromkeys(file for file in files if not _hidden(file.relative_to(path))))
         elif path.exists():
             found[path] = None

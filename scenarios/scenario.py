@@ -1,314 +1,212 @@
-"""Describe a conversation to rehearse and what is expected of it: the file ``NAME.scenario.yaml``.
+"""Describe a conversation to rehearse and what is expected of it: ``NAME.scenario.yaml``, or the same in Python.
 
-A scenario says what runs in one of three ways: ``agents`` with a ``team`` and a ``task``; ``factory``, a function in
-Python; or ``program``, an unmodified AutoGen program. ``expect`` says what must come of it.
+A scenario says what runs in one of three ways: ``agents`` with a ``task`` or a ``workflow``; ``factory``, a function in
+Python; or ``program``, an unmodified AutoGen program. ``limits`` stop it, and ``expect`` says what must come of it. Its
+form is ``schema.SCHEMA``.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from harness.model import CALLS, EndingKind, Json, Operation
+from harness.errors import UsageError
+from harness.model import Json, Operation
 
-from . import cassette, yaml_file
-from .normalising import RULES
+from . import cases, cassette, casting, expecting, modes, yaml_file
+from .expecting import Expect, Saying
+from .json_schema import show
 from .queues import WAYS
+from .schema import PLAYS, SCHEMA
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .yaml_file import Document, Place
+    from .casting import Stage
+    from .yaml_file import Document
+
+__all__ = ["IN_PYTHON", "SUFFIX", "Expect", "Saying", "Scenario", "load", "load_all", "made"]
 
 SUFFIX = ".scenario.yaml"
-LIMITS = ("max_tokens", "max_cost_usd", "max_model_calls", "max_turns", "max_seconds")
-_WAYS = ("agents", "factory", "program")
-_PLAYED = ("cassette", "live", "matching", "normalise")
-_KEYS = ("name", "description", "tags", "team", "task", *_WAYS, *_PLAYED, "expect")
-_EXPECT = ("ending", "said", "not_said", "tools", "findings", "messages", *LIMITS)
-_AGENT = (
-    "name",
-    "type",
-    "role",
-    "description",
-    "system_message",
-    "llm_config",
-    "tools",
-    "human_input_mode",
-    "max_consecutive_auto_reply",
-    "is_termination_msg",
-    "default_auto_reply",
-    "code_execution",
-)
-_TEAM = (
-    "pattern",
-    "initiator",
-    "recipient",
-    "max_turns",
-    "max_round",
-    "speaker_selection",
-    "llm_config",
-    "is_termination_msg",
-)
-_AGENT_TYPES = ("assistant", "user_proxy", "conversable")
-_PATTERNS = ("two_agent", "group")
-_SELECTIONS = ("auto", "round_robin", "random")
-_INPUT_MODES = ("ALWAYS", "NEVER", "TERMINATE")
-_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saying:
-    """What is looked for in what was said: a text, or with *regex* a regular expression."""
-
-    text: str
-    regex: bool = False
-
-    def found_in(self, said: str) -> bool:
-        """Say whether it occurs in *said*."""
-        return bool(re.search(self.text, said)) if self.regex else self.text in said
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expect:
-    """What must come of a scenario; None means that nothing is asked.
-
-    *tools* are the names of all tools that are called, in order and each time. *findings* are the codes or names of all
-    findings; notes that are not named are forgiven. *limits* go to the budget checks.
-    """
-
-    ending: str | None = None
-    said: tuple[Saying, ...] = ()
-    not_said: tuple[Saying, ...] = ()
-    tools: tuple[str, ...] | None = None
-    findings: tuple[str, ...] = ()
-    messages: int | None = None
-    limits: Mapping[str, float] = field(default_factory=dict)
+IN_PYTHON = ".scenario.py"
+_AGENTS_ONLY = ("framework", "team", "task", "workflow")
+_AS_IT_IS = frozenset({"data", "arguments", "equals", "json_schema", "llm_config", "replay"})
+_DEEPEST = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A conversation to rehearse. Exactly one of *agents*, *factory* and *program* is set.
 
-    *agents* and *team* are as in the file, checked. *factory* is ``module:function``, *program* a path and its
-    arguments; both are looked for beside the file first. *live* are kinds of calls that are made for real in a replay,
-    *matching* is one of ``queues.WAYS``, and *normalise* names rules of ``normalising`` (None: those of the cassette).
+    *name* ends with the *case* in brackets where there are several. *agents* and *stages* are as in the file, checked.
+    *factory* is ``module:function``, *program* a path and its arguments; both are looked for beside the file first.
+    *live*, *stubs* and *freeze* say how calls are played (``modes``), *matching* is one of ``queues.WAYS``, and
+    *normalise* names rules of ``normalising`` (None: those of the cassette). *limits* stop it, by name. *functions* are
+    those that Python handed over, by the names under which they are spoken of.
     """
 
     path: Path
     name: str
+    case: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
+    framework: str | None = None
     agents: tuple[Mapping[str, Json], ...] = ()
-    team: Mapping[str, Json] = field(default_factory=dict)
-    task: str = ""
+    stages: tuple[Stage, ...] = ()
     factory: str | None = None
     program: tuple[str, ...] = ()
     cassette: Path
     live: frozenset[Operation] = frozenset()
+    stubs: Mapping[Operation, Json] = field(default_factory=dict)
+    freeze: tuple[str, ...] = ()
     matching: str = WAYS[0]
     normalise: tuple[str, ...] | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
     expect: Expect = field(default_factory=Expect)
+    repeat: int = 1
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict, compare=False)
 
     @property
     def folder(self) -> Path:
         """The folder the file lies in."""
         return self.path.parent
 
+    @property
+    def team(self) -> Mapping[str, Json]:
+        """The team of the first conversation."""
+        return self.stages[0].team if self.stages else {}
 
-def load(path: Path) -> Scenario:
-    """Read the scenario at *path*. Raises UsageError with the line and, for a misspelt key, the one that was meant."""
-    document = yaml_file.read(path)
-    document.keys((), document.value, _KEYS)
-    ways = [way for way in _WAYS if document.value.get(way) is not None]
-    if len(ways) != 1:
-        place = (ways[1],) if ways else ()
-        document.wrong(place, f"a scenario has exactly one of 'agents', 'factory' and 'program', not {_and(ways)}")
-    stem = path.name.removesuffix(SUFFIX)
-    program = _program(document, path.parent) if ways == ["program"] else ()
-    factory = _function(document, ("factory",)) if ways == ["factory"] else None
-    agents = _agents(document) if ways == ["agents"] else ()
-    if ways != ["agents"]:
-        for key in ("team", "task"):
-            if key in document.value:
+    @property
+    def task(self) -> str:
+        """The task of the first conversation."""
+        return self.stages[0].task if self.stages else ""
+
+
+def load(path: Path, case: str | None = None) -> Scenario:
+    """Read the scenario at *path*; of several in it the one that is called *case*, or has that name.
+
+    Raises UsageError with the line and, for a misspelt key, the one that was meant.
+    """
+    found = load_all(path)
+    chosen = [one for one in found if case is None or case in {one.case, one.name}]
+    if len(chosen) == 1:
+        return chosen[0]
+    names = ", ".join(one.name for one in found)
+    if case is None:
+        raise UsageError(f"{str(path)!r} holds {len(found)} scenarios", hint=f"Name one of them: {names}.")
+    raise UsageError(f"{str(path)!r} has no scenario {case!r}", hint=f"Known: {names}.")
+
+
+def load_all(path: Path) -> list[Scenario]:
+    """Read every scenario at *path*: one for each row of its data, or each that the Python file makes.
+
+    Raises UsageError as :func:`load` does.
+    """
+    if path.name.endswith(".py"):
+        from . import in_python
+
+        return in_python.load_all(path)
+    return made(yaml_file.read(path), stem=path.name.removesuffix(SUFFIX))
+
+
+def made(document: Document, *, stem: str, functions: Mapping[str, Callable[..., Any]] | None = None) -> list[Scenario]:
+    """Check *document* and make its scenarios. *stem* is its name if it has none of its own."""
+    document = replace(document, value=_without_nothing(document, document.value, 0))
+    data = {key: schema for key, schema in SCHEMA["properties"].items() if key == "data"}
+    document.fits({"properties": data})
+    return [_one(one, case, stem, functions or {}) for case, one in cases.each(document)]
+
+
+def _without_nothing(document: Document, value: Json, depth: int) -> Json:
+    """Leave out keys without a value: they say as much as if they were not there."""
+    if depth > _DEEPEST:
+        document.wrong((), "it is too deep, or refers to itself")
+    if isinstance(value, Mapping):
+        return {
+            key: one if key in _AS_IT_IS else _without_nothing(document, one, depth + 1)
+            for key, one in value.items()
+            if one is not None or key in _AS_IT_IS - {"data", "llm_config", "json_schema", "replay"}
+        }
+    return [_without_nothing(document, one, depth + 1) for one in value] if isinstance(value, list) else value
+
+
+def _one(document: Document, case: str, stem: str, functions: Mapping[str, Callable[..., Any]]) -> Scenario:
+    value = document.value
+    ways = [way for way in PLAYS if way in value]
+    unknown = [key for key in value if key not in SCHEMA["properties"]]
+    if len(ways) != 1 and not unknown:
+        told = " and ".join(map(repr, ways)) or "none of them"
+        what = f"a scenario has exactly one of 'agents', 'factory' and 'program', not {told}"
+        document.wrong((ways[1],) if ways else (), what)
+    if ways != ["agents"] and not unknown:
+        for key in _AGENTS_ONLY:
+            if key in value:
                 document.wrong((key,), f"{key!r} belongs to 'agents', and this scenario has a {ways[0]!r}")
+    if "agents" in value:
+        _conversations(document)
+        document = replace(document, value={**value, "framework": casting.framework(value)})
+        value = document.value
+    document.fits(SCHEMA)
+    agents = casting.agents(document) if "agents" in value else ()
+    name = value.get("name", stem)
+    played = modes.read(document)
     return Scenario(
-        path=path,
-        name=document.get(("name",), str, default=stem),
-        description=document.get(("description",), str, default=""),
-        tags=document.texts(("tags",)),
+        path=document.path,
+        name=f"{name}[{case}]" if case else name,
+        case=case,
+        description=value.get("description", ""),
+        tags=tuple(value.get("tags", ())),
+        framework=value.get("framework"),
         agents=agents,
-        team=_team(document, agents) if agents else {},
-        task=document.need(("task",), str) if agents else "",
-        factory=factory,
-        program=program,
-        cassette=path.parent / document.get(("cassette",), str, default=stem + cassette.SUFFIX),
-        live=_live(document),
-        matching=document.choice(("matching",), WAYS) or WAYS[0],
-        normalise=_rules(document),
-        expect=_expect(document),
+        stages=casting.stages(document, [one["name"] for one in agents]) if agents else (),
+        factory=value.get("factory"),
+        program=_program(document) if "program" in value else (),
+        cassette=_cassette(document, case, stem),
+        live=played.live,
+        stubs=played.stubs,
+        freeze=played.freeze,
+        matching=value.get("matching", WAYS[0]),
+        normalise=tuple(value["normalise"]) if "normalise" in value else None,
+        limits=value.get("limits", {}),
+        expect=expecting.read(document),
+        repeat=value.get("repeat", 1),
+        functions=functions,
     )
 
 
-def _and(names: list[str]) -> str:
-    return " and ".join(map(repr, names)) or "none of them"
+def _conversations(document: Document) -> None:
+    value = document.value
+    if "task" not in value and "workflow" not in value:
+        document.wrong((), "'task' is missing")
+    if "task" in value and "workflow" in value:
+        document.wrong(("task",), "in a 'workflow' each stage has a 'task' of its own")
 
 
-def _program(document: Document, folder: Path) -> tuple[str, ...]:
-    text = document.need(("program",), str)
+def _program(document: Document) -> tuple[str, ...]:
+    text: str = document.value["program"]
     try:
         words = shlex.split(text)
     except ValueError as error:
         document.wrong(("program",), f"'program' is not a command line: {error}")
     if not words:
         document.wrong(("program",), "'program' is empty")
-    if not (folder / words[0]).is_file():
-        document.wrong(("program",), f"no program at {str(folder / words[0])!r}")
+    file = document.path.parent / words[0]
+    if not file.is_file():
+        document.wrong(("program",), f"no program at {str(file)!r}")
     return tuple(words)
 
 
-def _function(document: Document, place: Place) -> str:
-    text: str = document.need(place, str)
-    if not _FUNCTION.fullmatch(text):
-        document.wrong(place, f"{text!r} is not of the form 'module:function'")
-    return text
-
-
-def _agents(document: Document) -> tuple[Mapping[str, Json], ...]:
-    items = document.need(("agents",), list)
-    names: list[str] = []
-    for index, item in enumerate(items):
-        place: Place = ("agents", index)
-        document.keys(place, document.need(place, dict), _AGENT)
-        name = document.need((*place, "name"), str)
-        if name in names:
-            document.wrong((*place, "name"), f"two agents are called {name!r}")
-        names.append(name)
-        if "type" in item and "role" in item:
-            document.wrong((*place, "role"), "'type' and 'role' say the same: give one of them")
-        for key in ("type", "role"):
-            document.choice((*place, key), _AGENT_TYPES)
-        document.choice((*place, "human_input_mode"), _INPUT_MODES)
-        for key in ("system_message", "description", "default_auto_reply"):
-            document.get((*place, key), str)
-        document.get((*place, "max_consecutive_auto_reply"), int)
-        _llm_config(document, (*place, "llm_config"))
-        _predicate(document, (*place, "is_termination_msg"))
-        for number in range(len(document.get((*place, "tools"), list, default=[]))):
-            _function(document, (*place, "tools", number))
-        document.keys((*place, "code_execution"), *_code_keys(document, (*place, "code_execution")))
-    if not items:
-        document.wrong(("agents",), "'agents' is empty")
-    return tuple(items)
-
-
-def _code_keys(document: Document, place: Place) -> tuple[Mapping[str, Json], tuple[str, ...]]:
-    document.get((*place, "work_dir"), str)
-    document.get((*place, "timeout"), int)
-    return document.get(place, dict, default={}), ("work_dir", "timeout")
-
-
-def _llm_config(document: Document, place: Place) -> None:
-    value = document.get(place[:-1], dict).get("llm_config")
-    if value is None or value is False:
-        return
-    config = document.get(place, dict)
-    if not config.get("config_list"):
-        document.need((*place, "model"), str)
-
-
-def _predicate(document: Document, place: Place) -> None:
-    value = document.get(place, dict)
-    if value is None:
-        return
-    document.keys(place, value, ("contains", "equals", "regex"))
-    if len(value) != 1:
-        document.wrong(place, "'is_termination_msg' has exactly one of 'contains', 'equals' and 'regex'")
-    text = document.need((*place, next(iter(value))), str)
-    if "regex" in value:
-        _pattern(document, place, text)
-
-
-def _pattern(document: Document, place: Place, text: str) -> None:
-    try:
-        re.compile(text)
-    except re.error as error:
-        document.wrong(place, f"{text!r} is not a regular expression: {error}")
-
-
-def _team(document: Document, agents: tuple[Mapping[str, Json], ...]) -> Mapping[str, Json]:
-    team: Mapping[str, Json] = document.get(("team",), dict, default={})
-    names = [str(agent["name"]) for agent in agents]
-    document.keys(("team",), team, _TEAM)
-    pattern = document.choice(
-        ("team", "pattern"),
-        _PATTERNS,
-        default="two_agent" if len(names) == 2 else "group",  # noqa: PLR2004
-    )
-    for key in ("initiator", "recipient"):
-        document.choice(("team", key), names)
-    document.choice(("team", "speaker_selection"), _SELECTIONS)
-    for key in ("max_turns", "max_round"):
-        document.get(("team", key), int)
-    if "llm_config" in team:
-        _llm_config(document, ("team", "llm_config"))
-    _predicate(document, ("team", "is_termination_msg"))
-    if pattern == "two_agent" and len(names) != 2:  # noqa: PLR2004 - as the pattern says
-        document.wrong(("team", "pattern"), f"'two_agent' takes two agents, and there are {len(names)}")
-    initiator = team.get("initiator") or names[0]
-    others = [name for name in names if name != initiator]
-    recipient = team.get("recipient") or (others[0] if others else initiator)
-    if recipient == initiator and pattern == "two_agent":
-        document.wrong(("team", "recipient"), f"{initiator!r} cannot talk to itself")
-    return {"speaker_selection": "auto", **team, "pattern": pattern, "initiator": initiator, "recipient": recipient}
-
-
-def _live(document: Document) -> frozenset[Operation]:
-    known = sorted(kind.value for kind in CALLS)
-    count = len(document.get(("live",), list, default=[]))
-    return frozenset(Operation(document.choice(("live", index), known)) for index in range(count))
-
-
-def _rules(document: Document) -> tuple[str, ...] | None:
-    names = document.get(("normalise",), list)
-    if names is None:
-        return None
-    return tuple(str(document.choice(("normalise", index), list(RULES))) for index in range(len(names)))
-
-
-def _expect(document: Document) -> Expect:
-    value = document.get(("expect",), dict, default={})
-    document.keys(("expect",), value, _EXPECT)
-    limits = {}
-    for name in LIMITS:
-        limit = document.get(("expect", name), float)
-        if limit is not None:
-            if limit < 0:
-                document.wrong(("expect", name), f"{name!r} must be at least 0, not {limit!r}")
-            limits[name] = limit
-    return Expect(
-        ending=document.choice(("expect", "ending"), [kind.value for kind in EndingKind]),
-        said=_sayings(document, ("expect", "said")),
-        not_said=_sayings(document, ("expect", "not_said")),
-        tools=document.texts(("expect", "tools")) if value.get("tools") is not None else None,
-        findings=document.texts(("expect", "findings")),
-        messages=document.get(("expect", "messages"), int),
-        limits=limits,
-    )
-
-
-def _sayings(document: Document, place: Place) -> tuple[Saying, ...]:
-    found = []
-    for index, item in enumerate(document.get(place, list, default=[])):
-        here: Place = (*place, index)
-        if isinstance(item, Mapping):
-            document.keys(here, item, ("regex",))
-            text = document.need((*here, "regex"), str)
-            _pattern(document, here, text)
-            found.append(Saying(text=text, regex=True))
-        else:
-            found.append(Saying(text=document.need(here, str)))
-    return tuple(found)
+def _cassette(document: Document, case: str, stem: str) -> Path:
+    """Say where the cassette lies. Of several cases each has its own, so its name must tell them apart."""
+    said: str | None = document.value.get("cassette")
+    if "\0" in (said or ""):
+        document.wrong(("cassette",), f"'cassette' cannot be {show(said)}")
+    if not case:
+        return document.path.parent / (said or stem + cassette.SUFFIX)
+    part = cases.file_name(case)
+    if said and part in said:
+        return document.path.parent / said
+    base = said.removesuffix(cassette.SUFFIX) if said else stem
+    return document.path.parent / f"{base}.{part}{cassette.SUFFIX}"

@@ -4,39 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import importlib.util
 import inspect
 import io
 import os
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import recording
+from harness import children, config, recording, semconv
+from harness.call import StoppedError
 from harness.errors import EnvironmentProblem, Exit, HarnessError, UsageError
+from harness.offline import NetworkRefusedError
 from harness.text import one_line
 
-from .replaying import CassetteMissError, environment
+from . import casting, limiting, playing, timing
+from .replaying import CassetteMissError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from .forking import Fork
     from .replaying import Replay
     from .scenario import Scenario
 
 # Not `-m`: the folder one stands in may hold a `harness` of its own.
+_MOST_OUTPUT = 100_000
 _COMMAND = "import sys; here = sys.path.pop(0); from harness.cli import main; sys.path.insert(0, here); main()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performance:
-    """How it went: what ended it if not its own end, or None; and what it printed."""
+    """How it went: what broke it off if it did not come to its own end, or None; and what it printed.
+
+    *stopped* says which of its limits stopped it. *overdue* says that it was given up for taking too long. *refused* is
+    what a replay was kept from on the network, a sentence each.
+    """
 
     raised: str | None = None
+    stopped: str | None = None
+    overdue: bool = False
+    refused: tuple[str, ...] = ()
     output: str = ""
 
 
@@ -45,50 +57,106 @@ def ready(scenario: Scenario) -> None:
 
     AutoGen's loggers keep the stdout they were loaded with: what they say is for nobody here.
     """
+    installed = [name for name, module in casting.MODULES.items() if importlib.util.find_spec(module) is not None]
+    if not scenario.agents and not installed:
+        raise EnvironmentProblem("no AutoGen is installed", hint="pip install 'autogen-harness[demo]'")
     if scenario.program:
-        if importlib.util.find_spec("autogen") is None:
-            raise EnvironmentProblem("classic AutoGen is not installed", hint="pip install 'autogen-harness[demo]'")
         return
-    from harness.adapters import classic_build
-
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        classic_build.present()
+        if scenario.framework:
+            _builder(scenario.framework).present()
+        elif "classic" in installed:
+            _builder("classic").present()
 
 
-def here(scenario: Scenario, *, run_id: str, store: Path, replay: Replay | None, tags: Sequence[str]) -> Performance:
-    """Perform in this process; without a *replay*, for real.
+def _builder(framework: str) -> Any:  # noqa: ANN401 - a module
+    return importlib.import_module(f"harness.adapters.{framework}_build")
+
+
+def here(  # noqa: PLR0913 - each is one thing that may be set
+    scenario: Scenario,
+    *,
+    run_id: str,
+    store: Path,
+    replay: Replay | None,
+    tags: Sequence[str],
+    patience_s: float | None = None,
+    fork: Fork | None = None,
+) -> Performance:
+    """Perform in this process; without a *replay*, or after a *fork*, for real; for *patience_s* seconds at most.
 
     What was attached before is taken off: it belongs to somebody else's run. Raises EnvironmentProblem or UsageError if
     the scenario cannot begin.
     """
     recording.uninstrument()
-    mode = "replay" if replay else "record"
-    recording.instrument(
+    what = limiting.allowed(scenario)
+    limits = limiting.Limits(what, own_prices=config.load(store=store).prices) if what else None
+    play = playing.of_scenario(scenario, replay, fork)
+    attached = recording.instrument(
         store,
-        interceptors=(replay,) if replay else (),
-        mode=mode,
+        interceptors=[*([limits] if limits is not None else []), *play.interceptors],
+        mode=play.mode,
         tags=tags,
         capture="full" if replay else None,  # what a cassette says is on disk already, and is what is expected
+        attributes={**play.attributes, semconv.HARNESS_SCENARIO: str(scenario.path.absolute())},
     )
     printed = io.StringIO()
-    raised = None
+    raised, stopped = None, None
+    clock = timing.Clock(_first(scenario, patience_s))
     try:
         with (
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(printed),
             recording.run(scenario.name, id=run_id),
             _beside(scenario.folder),
+            clock,
         ):
+            play.begin(attached)
             _perform(scenario)
-    except CassetteMissError as miss:
+    except (CassetteMissError, NetworkRefusedError) as miss:
         raised = str(miss)
+    except StoppedError as error:
+        raised = str(error)
     except HarnessError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever agents raise belongs into the verdict
+        _missing_framework(error)
         raised = f"it raised {type(error).__qualname__}: {one_line(error, 300)}"
     finally:
         recording.uninstrument()
-    return Performance(raised=raised, output=printed.getvalue())
+    overdue = clock.struck and not _own(scenario, patience_s)
+    if clock.struck and not overdue:
+        stopped = f"the limit of {scenario.limits['seconds']:,.0f} s was reached"
+    elif limits is not None and limits.reason is not None:
+        stopped = limits.reason
+    return Performance(
+        raised=raised,
+        stopped=stopped,
+        overdue=overdue,
+        refused=tuple(attached.walls.refused),
+        output=_kept(printed.getvalue()),
+    )
+
+
+def _own(scenario: Scenario, patience_s: float | None) -> bool:
+    """Say whether the scenario's own limit of seconds comes first."""
+    return scenario.limits.get("seconds", float("inf")) <= (patience_s or float("inf"))
+
+
+def _first(scenario: Scenario, patience_s: float | None) -> float | None:
+    return min((one for one in (scenario.limits.get("seconds"), patience_s) if one is not None), default=None)
+
+
+def _kept(output: str) -> str:
+    """Keep the end of what was printed."""
+    return output if len(output) <= _MOST_OUTPUT else "…" + output[-_MOST_OUTPUT:]
+
+
+def _missing_framework(error: BaseException) -> None:
+    """Raise EnvironmentProblem if it is a framework that could not be imported."""
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] in casting.MODULES.values():
+        framework = next(name for name, module in casting.MODULES.items() if error.name.partition(".")[0] == module)  # type: ignore[union-attr]
+        _builder(framework).present()
 
 
 def in_a_process(  # noqa: PLR0913
@@ -100,10 +168,14 @@ def in_a_process(  # noqa: PLR0913
     tags: Sequence[str],
     matching: str,
     note: str = "",
+    patience_s: float | None = None,
+    fork: Fork | None = None,
 ) -> Performance:
     """Run the scenario's program as ``harness trace`` does, unmodified, in a process of its own.
 
-    Without a *replay* it runs for real, and its cassette is written with *note*; with one, it is played by *matching*.
+    Without a *replay* it runs for real, and its cassette is written with *note*; with one, it is played by *matching*,
+    up to the *fork* if there is one.
+    After *patience_s* seconds, or its own limit of them, it is killed with all that it started.
     """
     command = [sys.executable, "-c", _COMMAND, "trace", "--quiet", "--store", str(store), "--name", scenario.name]
     for tag in tags:
@@ -113,46 +185,55 @@ def in_a_process(  # noqa: PLR0913
     else:
         command += ["--record", str(scenario.cassette), "--note", note]
     program, *arguments = scenario.program
-    with tempfile.TemporaryFile() as printed:
-        done = subprocess.run(  # noqa: S603 - the program the user named
+    variables = {**playing.variables(scenario, matching, fork), **limiting.environment(limiting.allowed(scenario))}
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryDirectory() as family:
+        code = timing.run(
             [*command, str(scenario.folder / program), *arguments],
-            check=False,
-            env={**os.environ, **_how(scenario, matching), "HARNESS_RUN_ID": run_id},
-            stdin=subprocess.DEVNULL,
+            seconds=_first(scenario, patience_s),
+            env={**os.environ, **variables, "HARNESS_RUN_ID": run_id, "HARNESS_FAMILY": family},
             stdout=printed,
-            stderr=subprocess.STDOUT,
         )
         printed.seek(0)
-        output = printed.read().decode(errors="replace")
-    if done.returncode < 0:
-        return Performance(raised=f"it was ended by signal {-done.returncode}", output=output)
-    if done.returncode not in {Exit.CLEAN, Exit.DIVERGED}:
+        output = _kept(printed.read().decode(errors="replace"))
+        refused = children.refused(Path(family))
+    if code is None:
+        seconds = _first(scenario, patience_s)
+        if _own(scenario, patience_s):
+            return Performance(stopped=f"the limit of {seconds:,.0f} s was reached", output=output)
+        return Performance(raised="it was killed", overdue=True, output=output)
+    if code < 0:
+        return Performance(raised=f"it was ended by signal {-code}", output=output)
+    if code not in {Exit.CLEAN, Exit.DIVERGED}:
         last = next((line for line in reversed(output.splitlines()) if line.strip()), "")
-        return Performance(raised=f"it exited with {done.returncode}: {one_line(last, 300)}", output=output)
-    return Performance(output=output)
-
-
-def _how(scenario: Scenario, matching: str) -> dict[str, str]:
-    return environment(matching=matching, normalise=scenario.normalise, live=scenario.live)
+        return Performance(raised=f"it exited with {code}: {one_line(last, 300)}", refused=refused, output=output)
+    return Performance(refused=refused, output=output)
 
 
 def _perform(scenario: Scenario) -> None:
-    from harness.adapters import classic_build
-
-    if scenario.agents:
-        classic_build.converse(
-            scenario.agents, scenario.team, scenario.task, lambda name: resolve(name, scenario.folder)
-        )
+    if scenario.framework:
+        _builder(scenario.framework).converse(scenario.agents, scenario.stages, functools.partial(named, scenario))
         return
     if scenario.factory is None:
         raise AssertionError(f"{scenario.path} has nothing to perform")
-    function = resolve(scenario.factory, scenario.folder)
+    function = named(scenario, scenario.factory)
     made = function(scenario) if _takes_one(function) else function()
     if inspect.isawaitable(made):
         made = asyncio.run(_awaited(made))
     if isinstance(made, tuple) and len(made) == 3:  # noqa: PLR2004 - (initiator, recipient, message)
         initiator, recipient, message = made
         initiator.initiate_chat(recipient, message=message)
+    elif isinstance(made, tuple) and len(made) == 2:  # noqa: PLR2004 - (agent or team, task)
+        asyncio.run(_asked(*made))
+
+
+async def _asked(whom: Any, task: Any) -> Any:  # noqa: ANN401 - an AgentChat agent or team, or an AG2 agent
+    """Give *task* to what a factory made: AgentChat runs it, AG2 asks it."""
+    return await (whom.run(task=task) if hasattr(whom, "run_stream") else whom.ask(task))
+
+
+def named(scenario: Scenario, name: str) -> Callable[..., Any]:
+    """Find the function *name* of *scenario*: one that Python handed over, or else as :func:`resolve` does."""
+    return scenario.functions[name] if name in scenario.functions else resolve(name, scenario.folder)
 
 
 async def _awaited(made: Any) -> Any:  # noqa: ANN401 - what the factory gives
@@ -179,6 +260,7 @@ def resolve(name: str, folder: Path) -> Callable[..., Any]:
     try:
         module = _fresh(file) if file.is_file() else importlib.import_module(module_name)
     except ModuleNotFoundError as error:
+        _missing_framework(error)
         if error.name not in {module_name, module_name.partition(".")[0]}:
             raise UsageError(f"{name!r} cannot be loaded: {error}", hint="Install what it imports.") from error
         hint = f"It is looked for as {str(file)!r}, and then on Python's path."

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness import offline
 from harness.errors import Exit
-from harness.model import Finding, Operation, Run, RunSummary, Severity
-from harness.text import one_line
+from harness.model import Finding, Run, RunSummary
 
 from . import outside, telling
+from .judge import Opinions
+from .unmet import unmet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
     from .rehearsal import Rehearsal
     from .repeating import Trials
     from .replaying import Account
-    from .scenario import Expect, Saying, Scenario
+    from .scenario import Scenario
+    from .stage import Performance
 
 PASSED, FAILED, INCONCLUSIVE, ERROR = "passed", "failed", "inconclusive", "error"
-_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,100 +74,47 @@ def exit_code(verdicts: Sequence[Verdict]) -> Exit:
     return next((code for code in order if code in codes), Exit.CLEAN)
 
 
-def unmet(expect: Expect, run: Run, findings: Sequence[Finding]) -> list[str]:
-    """List what was expected and did not come, and what came and was not expected, in the order of the file."""
-    return [
-        *_ending(expect, run),
-        *_sayings(expect, run),
-        *_tools(expect, run),
-        *_findings(expect, findings),
-        *_messages(expect, run),
-    ]
-
-
-def _ending(expect: Expect, run: Run) -> Iterator[str]:
-    if expect.ending is None or run.summary.ending == expect.ending:
-        return
-    endings = [ending for ending in run.endings.values() if ending.kind.value == run.summary.ending]
-    detail = f" ({one_line(endings[-1].detail, _WIDTH)})" if endings and endings[-1].detail else ""
-    yield f"expected the ending {expect.ending}, but it ended by {run.summary.ending or 'nothing at all'}{detail}"
-
-
-def _sayings(expect: Expect, run: Run) -> Iterator[str]:
-    for saying in expect.said:
-        if not any(saying.found_in(message.text) for message in run.messages):
-            yield f"nobody said {_quoted(saying)}"
-    for saying in expect.not_said:
-        for number, message in enumerate(run.messages, start=1):
-            if saying.found_in(message.text):
-                yield f"{one_line(message.sender, 40)} said {_quoted(saying)} (message {number}), which nobody should"
-                break
-
-
-def _quoted(saying: Saying) -> str:
-    return f"what matches {saying.text!r}" if saying.regex else repr(saying.text)
-
-
-def _tools(expect: Expect, run: Run) -> Iterator[str]:
-    if expect.tools is None:
-        return
-    called = tuple(call.name or "" for call in run.calls if call.span.operation is Operation.TOOL)
-    if called != expect.tools:
-        yield f"expected the tools {_listed(expect.tools)} to be called, but it was {_listed(called)}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return one_line(", ".join(names), 200) or "none"
-
-
-def _findings(expect: Expect, findings: Sequence[Finding]) -> Iterator[str]:
-    for wanted in expect.findings:
-        if not any(wanted in {finding.code, finding.name} for finding in findings):
-            yield f"the finding {wanted} was expected and did not come"
-    for finding in findings:
-        if finding.severity is not Severity.NOTE and not {finding.code, finding.name} & set(expect.findings):
-            yield f"unexpected finding {finding.code} {finding.name}: {one_line(finding.text, 200)}"
-
-
-def _messages(expect: Expect, run: Run) -> Iterator[str]:
-    if expect.messages is not None and run.summary.messages != expect.messages:
-        yield f"expected {expect.messages} messages, but there were {run.summary.messages}"
-
-
 def decide(  # noqa: PLR0913 - all that is known of how it went
     scenario: Scenario,
     *,
     run: Run | None,
     findings: Sequence[Finding],
     replayed: Rehearsal | None,
-    raised: str | None,
+    went: Performance,
     recorded: bool,
     seconds: float,
-    output: str,
+    asked: Sequence[str] = (),
+    opinions: Opinions | None = None,
 ) -> Verdict:
     """Put the verdict together: divergence before failures, failures before doubt.
 
-    *raised* says what exception or exit code ended the program.
+    *asked* are the reasons of SQL and Python, *opinions* those of judges.
     """
-    divergence = replayed.divergence if replayed is not None else None
-    reasons: list[str] = []
+    judged = opinions or Opinions()
     hints: list[str] = []
-    outcome, code = PASSED, Exit.CLEAN
-    if divergence is not None and not divergence.served:
+    divergence = replayed.divergence if replayed is not None else None
+    if went.overdue:
+        outcome, code = ERROR, Exit.ENVIRONMENT
+        reasons = [f"it was given up after {seconds:,.0f} s"]
+        hints = ["Give it longer with --time-limit, or a limit of its own: `limits: {seconds: …}`."]
+    elif went.refused:
+        outcome, code, reasons, hints = FAILED, Exit.DIVERGED, list(went.refused), [offline.HINT]
+    elif divergence is not None and not divergence.served:
         outcome, code = FAILED, Exit.DIVERGED
-        reasons += telling.told(divergence, scenario.cassette)
+        reasons = telling.told(divergence, scenario.cassette)
         hints = telling.ways_out(divergence, scenario)
     else:
-        if raised is not None and scenario.expect.ending != "error":
-            reasons.append(raised)
+        reasons = [*_broken_off(scenario, went)]
         if run is not None:
             reasons += unmet(scenario.expect, run, findings)
-        if reasons:
-            outcome, code = FAILED, Exit.FINDINGS
+        reasons += [*asked, *judged.against]
+        outcome, code = (FAILED, Exit.FINDINGS) if reasons else (PASSED, Exit.CLEAN)
         unreached = outside.fault(run) if reasons and scenario.expect.ending != "error" else None
         if unreached is not None:
             outcome, code, reasons = ERROR, Exit.ENVIRONMENT, [unreached]
             hints = ["Nothing is said of the agents: look at the key, the address and the service, and run it again."]
+        elif judged.unclear and not reasons:
+            outcome, code, reasons = INCONCLUSIVE, Exit.FINDINGS, list(judged.unclear)
     if run is None and not reasons:
         outcome, code = INCONCLUSIVE, Exit.FINDINGS
         reasons.append("no conversation took place: AutoGen was not used, or before the harness was attached")
@@ -184,13 +133,22 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
         run_id=run.run_id if run is not None else None,
         summary=run.summary if run is not None else None,
         findings=tuple(findings),
-        raised=raised,
+        raised=went.raised,
         replayed=replayed,
         recorded=recorded,
         seconds=seconds,
-        output=output,
+        output=went.output,
         scenario=scenario,
     )
+
+
+def _broken_off(scenario: Scenario, went: Performance) -> Iterator[str]:
+    """Say what broke the conversation off, unless that is expected."""
+    if went.stopped is not None:
+        if scenario.expect.ending != "stopped":
+            yield f"it was stopped: {went.stopped}"
+    elif went.raised is not None and scenario.expect.ending != "error":
+        yield went.raised
 
 
 def _silent(account: Account) -> bool:

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.errors import UsageError
 from harness.text import one_line
 
+from . import json_schema
+from .json_schema import Place, show
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.model import Json
 
-Place = tuple[str | int, ...]
-_TYPES = {
-    str: "text",
-    int: "a whole number",
-    list: "a list",
-    dict: "a mapping",
-    bool: "true or false",
-    float: "a number",
-}
+__all__ = ["Document", "Place", "read"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A YAML mapping, where it comes from, and the line on which each of its places begins."""
+    """A mapping, the file it comes from, and the line on which each of its places begins; no lines if it is Python."""
 
     path: Path
     value: Mapping[str, Json]
@@ -37,51 +31,13 @@ class Document:
     def wrong(self, place: Place, what: str, *, hint: str = "") -> NoReturn:
         """Raise UsageError for *place*: file, line and what is wrong there."""
         line = next((self.lines[place[:size]] for size in range(len(place), -1, -1) if place[:size] in self.lines), 1)
-        raise UsageError(f"{self.path}:{line}: {what}", hint=hint)
+        where = f"{self.path}:{line}" if self.lines else str(self.path)
+        raise UsageError(f"{where}: {what}", hint=hint)
 
-    def keys(self, place: Place, value: Mapping[str, Json], known: Collection[str]) -> None:
-        """Refuse keys that are not *known*, and name the nearest that is."""
-        for key in value:
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-                meant = f"; did you mean {near[0]!r}?" if near else ""
-                where = f" in {_name(place)}" if place else ""
-                self.wrong((*place, key), f"unknown key {_show(key)}{where}{meant}", hint=f"Known: {', '.join(known)}.")
-
-    def get(self, place: Place, kind: type, *, default: Any = None) -> Any:  # noqa: ANN401 - as *kind* says
-        """Read the value at *place*, which must be a *kind*; *default* if it is left out or null."""
-        value: Any = self.value
-        for key in place:
-            value = value.get(key) if isinstance(value, Mapping) else value[int(key)]
-            if value is None:
-                return default
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            self.wrong(place, f"{_name(place)} must be {_TYPES[kind]}, not {_show(value)}")
-        return value
-
-    def need(self, place: Place, kind: type) -> Any:  # noqa: ANN401
-        """Read the value at *place*, which must be there."""
-        value = self.get(place, kind)
-        if value is None:
-            self.wrong(place[:-1], f"{_name(place)} is missing")
-        return value
-
-    def texts(self, place: Place) -> tuple[str, ...]:
-        """Read a list of texts at *place*; empty if it is left out."""
-        return tuple(self.need((*place, index), str) for index in range(len(self.get(place, list, default=[]))))
-
-    def choice(self, place: Place, known: Collection[str], *, default: str | None = None) -> str | None:
-        """Read a text at *place* that must be one of *known*."""
-        value: str | None = self.get(place, str)
-        if value is None:
-            return default
-        if value not in known:
-            near = difflib.get_close_matches(value, known, n=1, cutoff=0.5)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
-            self.wrong(place, f"{_name(place)} cannot be {_show(value)}{meant}", hint=f"Known: {', '.join(known)}.")
-        return value
+    def fits(self, schema: Mapping[str, Json]) -> None:
+        """Hold the value against *schema*, and refuse it for the first thing that is wrong."""
+        for fault in json_schema.faults(schema, self.value):
+            self.wrong(fault.place, fault.what, hint=fault.hint)
 
 
 def read(path: Path) -> Document:
@@ -110,7 +66,7 @@ def read(path: Path) -> Document:
     lines: dict[Place, int] = {}
     _walk(node, (), lines, document)
     if not isinstance(value, dict):
-        raise UsageError(f"{path}:1: a scenario is a mapping of keys to values, not {_show(value)}")
+        raise UsageError(f"{path}:1: a scenario is a mapping of keys to values, not {show(value)}")
     return Document(path=path, value=value, lines=lines)
 
 
@@ -124,7 +80,7 @@ def _walk(node: Any, place: Place, lines: dict[Place, int], document: Document) 
         for key, value in node.value:
             name = key.value if isinstance(key.value, str) else str(key.start_mark)
             if name in seen and name != "<<":
-                msg = f"{document.path}:{key.start_mark.line + 1}: {_show(name)} is given twice"
+                msg = f"{document.path}:{key.start_mark.line + 1}: {show(name)} is given twice"
                 raise UsageError(msg)
             seen.add(name)
             inside: Place = (*place, name)
@@ -133,14 +89,3 @@ def _walk(node: Any, place: Place, lines: dict[Place, int], document: Document) 
     elif node.id == "sequence":
         for index, item in enumerate(node.value):
             _walk(item, (*place, index), lines, document)
-
-
-def _name(place: Place) -> str:
-    told = ""
-    for key in place:
-        told += f"[{key + 1}]" if isinstance(key, int) else f".{key}" if told else str(key)
-    return repr(told)
-
-
-def _show(value: object) -> str:
-    return one_line(repr(value), 60)

@@ -15,12 +15,15 @@ import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness import semconv
+from harness.adapters import run_ids
 from harness.adapters.ag2_ids import Ids, Known
 from harness.adapters.ag2_setup import describe, name_of
 from harness.adapters.patching import Function, Patches
+from harness.adapters.seam import broken_off
 from harness.canonical import encode
 from harness.model import Ending, EndingKind, Operation
 from harness.trace import RunState, Scope, current, safely, swap
@@ -136,6 +139,7 @@ class Ag2:
                 scope.notes["agents"][name_of(agent)] = safely(describe)(agent)
             else:
                 stack.enter_context(self._in_run_of(context.stream.id))
+                stack.enter_context(run_ids.named(self.trace, [agent.config]))
                 talk = stack.enter_context(self._talk(agent, notes["partner"]))
                 self._asked(talk, agent, event, notes)
             turn = stack.enter_context(self.trace.operation(Operation.TURN, name_of(agent)))
@@ -169,8 +173,7 @@ class Ag2:
             try:
                 yield scope
             except BaseException as error:
-                kind = EndingKind.ERROR if isinstance(error, Exception) else EndingKind.INTERRUPTED
-                set_ending(scope, Ending(kind=kind, agent=name_of(agent), detail=type(error).__qualname__))
+                set_ending(scope, replace(broken_off(error), agent=name_of(agent)))
                 raise
 
     @safely

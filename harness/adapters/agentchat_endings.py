@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from harness.adapters.seam import broken_off
+from harness.call import StoppedError
 from harness.model import Ending, EndingKind
 
 _CONDITIONS = {
@@ -48,6 +50,8 @@ def cut_short(error: BaseException, why: Any) -> Ending:
     """Say why a run ended with *error*; *why* is the error that the manager told of, if it did."""
     if isinstance(error, GeneratorExit):
         return Ending(kind=EndingKind.STOPPED, detail="the stream was left")
-    if isinstance(error, Exception):
-        return Ending(kind=EndingKind.ERROR, detail=str(getattr(why, "error_type", None) or type(error).__qualname__))
-    return Ending(kind=EndingKind.INTERRUPTED, detail=type(error).__qualname__)
+    if isinstance(error, Exception) and getattr(why, "error_type", None):
+        if why.error_type == StoppedError.__name__:
+            return Ending(kind=EndingKind.STOPPED, detail=str(why.error_message))
+        return Ending(kind=EndingKind.ERROR, detail=str(why.error_type))
+    return broken_off(error)

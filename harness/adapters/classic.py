@@ -24,8 +24,9 @@ from harness.adapters.classic_endings import conversation_ending, turn_ending
 from harness.adapters.classic_messages import Messages
 from harness.adapters.classic_setup import describe
 from harness.adapters.patching import Function, Patches
+from harness.adapters.seam import broken_off
 from harness.canonical import encode
-from harness.model import Ending, EndingKind, Operation
+from harness.model import Ending, Operation
 from harness.trace import Scope, attempt, current, safely
 
 if TYPE_CHECKING:
@@ -163,11 +164,7 @@ class Classic:
         if scope is None:
             return
         self._heard(scope)
-        if error is not None:
-            kind = EndingKind.ERROR if isinstance(error, Exception) else EndingKind.INTERRUPTED
-            ending = Ending(kind=kind, detail=type(error).__qualname__)
-        else:
-            ending = conversation_ending(scope.notes)
+        ending = broken_off(error) if error is not None else conversation_ending(scope.notes)
         self._set_ending(scope, ending)
 
     def _set_ending(self, scope: Scope, ending: Ending) -> None:

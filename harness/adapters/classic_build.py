@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from harness.adapters.building import Agents, Resolve, Stage, carried, ends
 from harness.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from harness.model import Json
 
-Resolve = Callable[[str], Callable[..., Any]]
 _WHAT = {"assistant": "AssistantAgent", "user_proxy": "UserProxyAgent", "conversable": "ConversableAgent"}
 _AS_GIVEN = ("system_message", "description", "human_input_mode", "max_consecutive_auto_reply", "default_auto_reply")
 
@@ -32,41 +31,58 @@ def present() -> None:
         )
 
 
-def converse(agents: Sequence[Mapping[str, Json]], team: Mapping[str, Json], task: str, resolve: Resolve) -> object:
-    """Build *agents* into a *team*, let them work on *task*, and give what the framework returns.
+def converse(agents: Agents, stages: Sequence[Stage], resolve: Resolve) -> list[str]:
+    """Build *agents*, let them hold the conversations *stages* one after another, and give the result of each.
 
     Their keys are those of a scenario file, checked already. *resolve* turns ``module:function`` into the function.
     In a pair the other agent executes the tools of one; in a group the initiator does. Code runs on this machine, in
     a temporary folder where none is named.
     """
+    results: list[str] = []
     with ExitStack() as stack:
         built = {str(spec["name"]): _agent(spec, stack) for spec in agents}
-        first = built[team["initiator"]]
-        if team["pattern"] == "group":
-            partner, options = _manager(agents, team, built), {}
-            executors = dict.fromkeys(built, first)
-        else:
-            partner = built[team["recipient"]]
-            options = {"max_turns": team["max_turns"]} if team.get("max_turns") else {}
-            executors = {team["initiator"]: partner, team["recipient"]: first}
-        for spec in agents:
-            for name in spec.get("tools") or ():
-                _register(resolve(name), caller=built[spec["name"]], executor=executors[spec["name"]])
-        return first.initiate_chat(partner, message=task, **options)
+        for stage in stages:
+            here = [spec for spec in agents if spec["name"] in stage.agents]
+            ended = _converse(
+                here, stage, {name: built[name] for name in stage.agents}, resolve, carried(stage, results)
+            )
+            results.append(_said(getattr(ended, "summary", None)))
+    return results
+
+
+def _converse(
+    agents: Agents, stage: Stage, built: Mapping[str, Any], resolve: Resolve, context: Sequence[str]
+) -> object:
+    team = stage.team
+    first = built[team["initiator"]]
+    if team["pattern"] == "group":
+        partner, options = _manager(agents, team, built), {}
+        executors = dict.fromkeys(built, first)
+    else:
+        partner = built[team["recipient"]]
+        options = {"max_turns": team["max_turns"]} if team.get("max_turns") else {}
+        executors = {team["initiator"]: partner, team["recipient"]: first}
+    for spec in agents:
+        for name in spec.get("tools") or ():
+            _register(resolve(name), caller=built[spec["name"]], executor=executors[spec["name"]])
+    if context:
+        options["carryover"] = list(context)
+    return first.initiate_chat(partner, message=stage.task, **options)
+
+
+def _said(summary: Any) -> str:
+    """Read the result of a chat, which some versions give as a message."""
+    return str(summary.get("content") or "") if isinstance(summary, Mapping) else str(summary or "")
 
 
 def predicate(spec: Mapping[str, str]) -> Callable[[Mapping[str, Any]], bool]:
-    """Make the function that ends a chat: the message ``contains``, ``equals`` (trimmed) or matches a ``regex``."""
-    ((how, text),) = spec.items()
+    """Make the function that ends a chat, as :func:`building.ends` says."""
 
-    def ends(message: Mapping[str, Any]) -> bool:
+    def ending(message: Mapping[str, Any]) -> bool:
         content = message.get("content")
-        said = content if isinstance(content, str) else ""
-        if how == "contains":
-            return text in said
-        return said.strip() == text.strip() if how == "equals" else re.search(text, said) is not None
+        return ends(spec, content if isinstance(content, str) else "")
 
-    return ends
+    return ending
 
 
 def _agent(spec: Mapping[str, Json], stack: ExitStack) -> Any:
@@ -104,7 +120,7 @@ def _executor(spec: Mapping[str, Json] | None, stack: ExitStack) -> Mapping[str,
     return {"executor": LocalCommandLineCodeExecutor(timeout=spec.get("timeout") or 60, work_dir=folder)}
 
 
-def _manager(agents: Sequence[Mapping[str, Json]], team: Mapping[str, Json], built: Mapping[str, Any]) -> Any:
+def _manager(agents: Agents, team: Mapping[str, Json], built: Mapping[str, Any]) -> Any:
     import autogen
 
     chosen = team.get("llm_config") or next((spec["llm_config"] for spec in agents if spec.get("llm_config")), None)

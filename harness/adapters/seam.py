@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import semconv
-from harness.call import Call, RecordedError, Reply
-from harness.model import Json, Operation
+from harness.call import Call, RecordedError, Reply, StoppedError
+from harness.model import Ending, EndingKind, Json, Operation
 from harness.trace import Scope, attempt, current
 
 if TYPE_CHECKING:
@@ -138,6 +138,14 @@ def within(operation: Operation) -> bool:
     """Say whether such a call is being made already: where hooks nest, the outermost wins."""
     scope = current()
     return scope is not None and scope.operation is operation
+
+
+def broken_off(error: BaseException) -> Ending:
+    """Say how a conversation ended that *error* broke off."""
+    if isinstance(error, StoppedError):
+        return Ending(kind=EndingKind.STOPPED, detail=str(error))
+    kind = EndingKind.ERROR if isinstance(error, Exception) else EndingKind.INTERRUPTED
+    return Ending(kind=kind, detail=type(error).__qualname__)
 
 
 def native_error(error: RecordedError) -> BaseException:

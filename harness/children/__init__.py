@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import plugins, recording
+from harness import plugins, recording, semconv
 from harness.children import starting
 from harness.redaction import project
 
@@ -49,22 +49,16 @@ class Family:
 
     def runs(self) -> list[str]:
         """List the runs that began in any process of the family, in order."""
-        return list(dict.fromkeys(map(json.loads, self._lines("runs"))))
+        return list(dict.fromkeys(map(json.loads, _lines(self.folder / "runs"))))
 
     def refuse(self, what: str) -> None:
-        """Note *what* a child of a replay was kept from."""
+        """Note *what* a process of a replay was kept from."""
         with contextlib.suppress(OSError), (self.folder / "refused").open("a", encoding="utf-8") as file:
             file.write(what + "\n")
 
     def refused(self) -> list[str]:
-        """List what children of a replay were kept from."""
-        return self._lines("refused")
-
-    def _lines(self, name: str) -> list[str]:
-        try:
-            return (self.folder / name).read_text(encoding="utf-8").splitlines()
-        except OSError:
-            return []
+        """List what processes of a replay were kept from."""
+        return list(refused(self.folder))
 
     def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Give what a child needs in its *environment*, added to what is there."""
@@ -75,6 +69,18 @@ class Family:
             "PYTHONPATH": os.pathsep.join([str(PATH), *path]),
             VARIABLE: "|".join((self.mode, modules, str(self.folder), told)),
         }
+
+
+def refused(folder: Path) -> tuple[str, ...]:
+    """List what the processes of the family that has *folder* were kept from, in order and once each."""
+    return tuple(dict.fromkeys(_lines(folder / "refused")))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
 
 
 def read(environment: Mapping[str, str]) -> Family | None:
@@ -108,7 +114,10 @@ def instrument(family: Family, playing: Any) -> recording.Recording:  # noqa: AN
         capture=family.capture,
         begun=family.began,
         refused=family.refuse,
-        attributes=playing.attributes if playing is not None else None,
+        attributes={
+            semconv.HARNESS_FAMILY: family.folder.name,
+            **(playing.attributes if playing is not None else {}),
+        },
     )
     if playing is not None:
         playing.begin(attached)

@@ -176,14 +176,18 @@ class Store:
         text = text.encode(errors="replace").decode()
         return search(lambda: self._asking("runs"), text, limit, any_case=any_case)
 
-    def sql(self, query: str) -> Answer:
-        """Answer a question in SQL over the public views.
+    def sql(self, query: str, *, run_id: str | None = None) -> Answer:
+        """Answer a question in SQL over the public views; with *run_id* over those rows of them that are this run's.
 
         Raises UsageError for anything but one question, and for one that DuckDB does not understand.
         """
         import duckdb
 
+        from harness.store.viewing import of_one_run
+
         with self.view() as con:
+            if run_id is not None:
+                of_one_run(con, run_id)
             try:
                 statements = con.extract_statements(query)
                 asks = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}

@@ -89,6 +89,14 @@ def viewing(store: Path, only: Collection[str] = tuple(VIEWS)) -> Iterator[Conne
             con.close()
 
 
+def of_one_run(con: Connection, run_id: str) -> None:
+    """Leave of the public views in *con* only the rows of one run."""
+    con.execute("SET VARIABLE run_id = $1", [run_id])
+    for name in VIEWS:
+        body = f"SELECT * FROM memory.main.{name} WHERE run_id = getvariable('run_id')"
+        con.execute(f"CREATE TEMP VIEW {name} AS {body}")
+
+
 @contextmanager
 def asking(store: Path, only: Collection[str] = ()) -> Iterator[Connection]:
     """Give the same for questions of our own, half the cost of which would be a new DuckDB: one is kept for the next.

@@ -10,6 +10,7 @@ from harness.errors import Exit
 from harness.model import Operation
 from scenarios.outside import fault
 from scenarios.scenario import Expect, Scenario
+from scenarios.stage import Performance
 from scenarios.verdict import decide
 from tests.scenarios.samples import record, run_of, span
 
@@ -52,10 +53,9 @@ def verdict_on(run, expect=None):
         run=run,
         findings=[],
         replayed=None,
-        raised="it raised APIConnectionError",
+        went=Performance(raised="it raised APIConnectionError"),
         recorded=False,
         seconds=0.0,
-        output="",
     )
 
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from harness.errors import UsageError
 from harness.model import Operation
 from scenarios import scenario
+from scenarios.expecting import Sequence
 from scenarios.scenario import Expect, Saying
+from scenarios.schema import SCHEMA
 
 PAIR = """\
 name: pair
@@ -69,13 +71,14 @@ def test_everything_a_file_says_is_read(write):
         "max_turns": 6,
         "speaker_selection": "auto",
     }
+    assert found.framework == "classic"
     assert found.cassette == path.parent / "other.jsonl"
     assert found.live == {Operation.TOOL}
     assert found.expect == Expect(
         ending="max_turns",
         said=(Saying(text="hello"), Saying(text="h.llo", regex=True)),
         not_said=(Saying(text="sorry"),),
-        tools=(),
+        tools=Sequence(exactly=()),
         findings=("L101",),
         messages=12,
         limits={"max_cost_usd": 1.0, "max_turns": 6.0},
@@ -114,7 +117,7 @@ def test_a_program_and_its_arguments_are_told_apart(write, tmp_path):
         ),
         ("messages: 12", "messages: twelve", ":27: 'expect.messages' must be a whole number, not 'twelve'"),
         ("messages: 12", "messages: yes", ":27: 'expect.messages' must be a whole number, not True"),
-        ("max_cost_usd: 1", "max_cost_usd: -1", ":28: 'max_cost_usd' must be at least 0"),
+        ("max_cost_usd: 1", "max_cost_usd: -1", ":28: 'expect.max_cost_usd' must be at least 0"),
         ("tags: [demo, two]", "tags: demo", ":3: 'tags' must be a list, not 'demo'"),
         ("tags: [demo, two]", "tags: [demo, 2]", ":3: 'tags\\[2\\]' must be text, not 2"),
         ("name: pair", "name: [pair]", ":1: 'name' must be text"),
@@ -125,7 +128,11 @@ def test_a_program_and_its_arguments_are_told_apart(write, tmp_path):
         ),
         ("role: user_proxy", "role: user_proxy\n    type: assistant", "'type' and 'role' say the same"),
         ("name: ben", "name: ada", ":11: two agents are called 'ada'"),
-        ("{contains: TERMINATE}", "{contains: a, equals: b}", ":9: 'is_termination_msg' has exactly one of"),
+        (
+            "{contains: TERMINATE}",
+            "{contains: a, equals: b}",
+            ":9: 'agents\\[1\\].is_termination_msg' has exactly one of",
+        ),
         ("{contains: TERMINATE}", "{regex: '('}", ":9: '\\(' is not a regular expression"),
         (
             "{contains: TERMINATE}",
@@ -198,7 +205,11 @@ def test_any_text_is_a_scenario_or_one_clear_error(tmp_path_factory, text):
         st.none() | st.booleans() | st.integers() | st.text("ab:"),
         lambda inner: (
             st.lists(inner, max_size=2)
-            | st.dictionaries(st.sampled_from([*scenario._KEYS, *scenario._EXPECT]), inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from([*SCHEMA["properties"], *SCHEMA["properties"]["expect"]["properties"]]),
+                inner,
+                max_size=3,
+            )
         ),
         max_leaves=8,
     )

@@ -7,14 +7,18 @@ import pytest
 
 from harness.errors import Exit
 from harness.model import Ending, EndingKind, Finding, Message, Operation, Severity
+from scenarios.expecting import Item, Sequence
 from scenarios.parting import Divergence, Kind, Owner
 from scenarios.rehearsal import Rehearsal
 from scenarios.replaying import Account
 from scenarios.scenario import Expect, Saying, Scenario
-from scenarios.verdict import Verdict, decide, exit_code, unmet
+from scenarios.stage import Performance
+from scenarios.unmet import unmet
+from scenarios.verdict import Verdict, decide, exit_code
 from tests.scenarios.samples import record, run_of, said, span
 
 LOOP = Finding(code="L101", name="repeated-message", severity=Severity.ERROR, text="ada says it 5 times")
+ADD = Item(name="add")
 HINT = Finding(code="N001", name="a-note", severity=Severity.NOTE, text="only so you know")
 
 
@@ -56,9 +60,9 @@ def a_run(*texts, ending="max_turns", tools=()):
         (Expect(said=(Saying(text="Hello"),)), ["nobody said 'Hello'"]),
         (Expect(said=(Saying(text="^x", regex=True),)), ["nobody said what matches '^x'"]),
         (Expect(not_said=(Saying(text="bye"),)), ["ada said 'bye' (message 2), which nobody should"]),
-        (Expect(tools=("add", "add")), []),
-        (Expect(tools=("add",)), ["expected the tools add to be called, but it was add, add"]),
-        (Expect(tools=()), ["expected the tools none to be called, but it was add, add"]),
+        (Expect(tools=Sequence(exactly=(ADD, ADD))), []),
+        (Expect(tools=Sequence(exactly=(ADD,))), ["expected the tools add to be called, but it was add, add"]),
+        (Expect(tools=Sequence(exactly=())), ["expected the tools none to be called, but it was add, add"]),
         (Expect(messages=2), []),
         (Expect(messages=3), ["expected 3 messages, but there were 2"]),
     ],
@@ -100,12 +104,11 @@ def verdict(*, scenario=SCENARIO, run=None, **known):
     how = {
         "findings": (),
         "replayed": None,
-        "raised": None,
         "recorded": False,
         "seconds": 0.0,
-        "output": "",
     }
-    return decide(scenario, run=run, **{**how, **known})
+    went = Performance(raised=known.pop("raised", None))
+    return decide(scenario, run=run, went=went, **{**how, **known})
 
 
 def test_a_run_that_does_what_is_expected_passes():
