@@ -109,8 +109,8 @@ def from_environment() -> Sequence[str]:
     return tuple(name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip())
 
 
-_standing = [False]
-"""Whether the clock stands still."""
+_standing: set[str] = set()
+"""What stands still and has functions that somebody may have kept."""
 
 # The clock -----------------------------------------------------------------------------------------------------------
 
@@ -120,8 +120,8 @@ def _clock(undo: contextlib.ExitStack) -> None:
     frozen = {name: make(functions[name], functions["time_ns"]) for name, make in _TIMES.items()}
     swapped = {id(functions[name]): (functions[name], frozen[name]) for name in _TIMES}
     back = {id(new): (new, old) for old, new in swapped.values()}
-    _standing[0] = True
-    undo.callback(_standing.__setitem__, 0, False)
+    _standing.add("clock")
+    undo.callback(_standing.clear)
     undo.callback(_swap, back)
     _swap(swapped)
     _methods(undo)
@@ -188,7 +188,7 @@ def _true() -> bool:
 
     Somebody may hold a frozen function longer than the clock stands still.
     """
-    if not _standing[0]:
+    if not _standing:
         return True
     frame = sys._getframe(2)  # noqa: SLF001 - the only way to know who asks
     if _aside(frame.f_globals.get("__name__"), frame.f_code.co_filename):

@@ -55,9 +55,7 @@ HARNESS_RUN_NAME: Final = "harness.run.name"
 HARNESS_RUN_TAGS: Final = "harness.run.tags"  # list of strings
 HARNESS_RUN_SOURCE_ID: Final = "harness.run.source_id"
 HARNESS_RUN_MODE: Final = "harness.run.mode"  # live | record | replay
-HARNESS_FREEZE: Final = (
-    "harness.freeze"  # list of strings, on root spans: clock | uuid | random, where they stood still
-)
+HARNESS_FREEZE: Final = "harness.freeze"  # list of strings, on root spans: which of clock, uuid, random stood still
 HARNESS_SCENARIO: Final = "harness.scenario"  # the path of the scenario file a run rehearses, on root spans
 HARNESS_FAMILY: Final = "harness.family"  # what the runs of one traced program and its children share, on root spans
 HARNESS_FORKED: Final = "harness.forked"  # what of a run was played before it went on for real, on root spans

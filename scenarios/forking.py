@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.call import Call, Reply
 from harness.errors import UsageError
+from harness.model import Operation
 from harness.scopes import current
 
 if TYPE_CHECKING:
@@ -28,11 +29,15 @@ class Fork:
 
     *message* is the number of the last message that is played, from 1; with 0 nothing is played, and with None all that
     was recorded is. *model* takes the place of every agent's, *prompts* that of the system message of those it names.
+    *say* is what who began a conversation says when it is over, as if it were not: in the one that is number *after* of
+    those that the program began.
     """
 
     message: int | None = None
     model: str | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
+    say: str | None = None
+    after: int = 1
 
     @property
     def text(self) -> str:
@@ -40,6 +45,7 @@ class Fork:
         played = "all that was recorded" if self.message is None else f"message {self.message}"
         changed = [f"with the model {self.model!r}"] if self.model else []
         changed += [f"with another prompt for {agent!r}" for agent in self.prompts]
+        changed += ["with one more message"] if self.say is not None else []
         return ", ".join([f"up to {played}", *changed])
 
 
@@ -74,7 +80,7 @@ class Forking:
 
     def amend(self, agent: str | None) -> Mapping[str, str]:
         """Say what *agent*'s model call shall have instead of its own: nothing before the fork."""
-        if not self._spoken():
+        if not (self._spoken() if self.fork.message is not None else self.replay.used_up(Operation.CHAT, agent)):
             return {}
         prompt = self.fork.prompts.get(agent or "")
         return {

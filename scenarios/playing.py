@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness import freezing, semconv
 from harness.freezing import Freeze
 
-from . import forking, stubs
+from . import forking, limiting, stubs
 from .forking import Fork, Forking
 from .replaying import Replay, environment
 from .stubs import Stubs
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.model import Json
     from harness.recording import Recording
 
+    from .limiting import Limits
     from .scenario import Scenario
 
 SCENARIO = "HARNESS_SCENARIO"
@@ -28,9 +29,13 @@ SCENARIO = "HARNESS_SCENARIO"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playing:
-    """What answers. *replay* is the cassette's part of it, if there is one; *fork* says where that ends."""
+    """What answers. *replay* is the cassette's part of it, if there is one; *fork* says where that ends.
+
+    *limits* stop it before it asks on.
+    """
 
     replay: Replay | None = None
+    limits: Limits | None = None
     stubs: Stubs = field(default_factory=lambda: Stubs({}))
     fork: Fork | None = None
     freeze: Freeze = field(default_factory=lambda: Freeze(()))
@@ -43,10 +48,11 @@ class Playing:
     @property
     def interceptors(self) -> tuple[Interceptor, ...]:
         """Who may answer, outermost first."""
+        first = [self.limits] if self.limits is not None else []
         if self.replay is None:
-            return (*([self.stubs] if self.stubs else []), self.freeze)
+            return (*first, *([self.stubs] if self.stubs else []), self.freeze)
         forked = Forking(self.replay, self.fork) if self.fork is not None else self.replay
-        return (forked, self.freeze)
+        return (*first, forked, self.freeze)
 
     @property
     def attributes(self) -> dict[str, Json]:
@@ -58,6 +64,10 @@ class Playing:
         """Begin what is more than answers, until *attached* is taken off. Raises as ``Freeze.begin`` does."""
         if self.replay is not None and self.fork is not None:
             attached.amend = Forking(self.replay, self.fork).amend
+            if self.fork.say is not None:
+                from harness.adapters import onward
+
+                attached.undo.callback(onward.say(self.fork.say, after=self.fork.after))
         attached.undo.enter_context(self.freeze.still())
 
 
@@ -87,4 +97,10 @@ def from_environment(cassette: Path | None, *, redact: Callable[[str], str], sha
     replay = Replay.load(cassette, redact=redact, shared=shared) if cassette is not None else None
     frozen = freezing.from_environment() or (replay.cassette.header.freeze if replay else ())
     fork = forking.from_environment() if replay is not None else None
-    return Playing(replay=replay, stubs=stubs.from_environment(), fork=fork, freeze=Freeze(frozen))
+    return Playing(
+        replay=replay,
+        limits=limiting.from_environment(),
+        stubs=stubs.from_environment(),
+        fork=fork,
+        freeze=Freeze(frozen),
+    )

@@ -169,6 +169,10 @@ class Replay:
         with self._lock, self._held():
             return not self._queues.holds(asking)
 
+    def used_up(self, kind: Operation, agent: str | None) -> bool:
+        """Say whether nothing that *agent* was answered by calls of *kind* is left."""
+        return not any(found.kind is kind and found.agent == agent for found in self.unused())
+
     @property
     def hits(self) -> int:
         """How many calls the cassette had an exchange for, in all processes that share it."""

@@ -25,8 +25,8 @@ from harness.children import starting
 from harness.redaction import project
 
 VARIABLE = "HARNESS_CHILDREN"
-_PLAYED = ("HARNESS_STUBS", "HARNESS_FREEZE")
-"""What lets somebody else than the real thing answer, without a cassette."""
+_PLAYED = ("HARNESS_LIMITS", "HARNESS_STUBS", "HARNESS_FREEZE")
+"""What comes between the program and the real thing, without a cassette."""
 PATH = Path(__file__).parent / "path"
 
 

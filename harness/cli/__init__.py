@@ -19,6 +19,8 @@ VERBS: dict[str, str] = {
     "demo": "Replay the bundled scenarios with real agents, offline.",
     "trace": "Run a Python program with tracing on.",
     "run": "Run scenarios: replay recorded conversations and judge them.",
+    "promote": "Make a scenario and its cassette of a recorded run.",
+    "resume": "Go on with a recorded run, with the real models.",
     "accept": "Take a reviewed change into a cassette, without asking a model.",
     "cassette": "Look after cassettes: show, diff, verify, prune, redact, migrate.",
     "runs": "List the recorded runs, newest first.",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from harness.cli import reporting
 from harness.cli.common import emit_json, json_option, store_option
+from harness.cli.forks import fork_options
 from harness.cli.gates import Gates, gate_options
 from harness.cli.rehearsals import as_record, rehearse_all, tell
 from harness.errors import NothingRanError, UsageError
@@ -28,6 +30,13 @@ from harness.errors import NothingRanError, UsageError
     help="Which recorded reply is due: that of an equal request, the next, or that of the agent's n-th call.",
 )
 @click.option("--note", default="", metavar="TEXT", help="A line for the header of what is recorded.")
+@fork_options
+@click.option(
+    "--freeze",
+    multiple=True,
+    type=click.Choice(["clock", "uuid", "random"]),
+    help="Let it stand still; may be given again.  [default: what the scenario or its cassette says]",
+)
 @gate_options
 @reporting.report_option
 @click.option("--verbose", "-v", is_flag=True, help="Show what the programs print, too.")
@@ -39,6 +48,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     record: str,
     matching: str | None,
     note: str,
+    fork: Any,  # noqa: ANN401 - a Fork, or None
+    freeze: tuple[str, ...],
     gates: Gates,
     wanted: reporting.Wanted,
     verbose: bool,
@@ -48,6 +59,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     """Rehearse the scenarios (*.scenario.yaml) in the files and folders PATH, by default all below the current one.
 
     Each replays its cassette to the real agents, with no key and no network, and is then held against what it expects.
+    With --fork-at it goes on for real after a message, and keeps nothing of it in the cassette.
     Exits with 1 if one failed, with 4 if one asked what its cassette does not hold, and with 5 if there is none.
     """
     from harness import plugins
@@ -60,6 +72,8 @@ def command(  # noqa: PLR0913 - one parameter an option
         raise NothingRanError(f"no scenario in {where}", hint=hint)
     if record == "all" and gates.repeat not in {None, 1}:
         raise UsageError("--record all keeps one conversation, so it cannot be repeated", hint="Leave out --repeat.")
+    if record != "none" and fork is not None:
+        raise UsageError("a fork plays what is recorded, so it cannot record", hint="`harness promote` keeps its run.")
     verdicts = rehearse_all(
         found,
         store=store,
@@ -70,6 +84,8 @@ def command(  # noqa: PLR0913 - one parameter an option
         record=record,
         note=note,
         matching=matching,
+        fork=fork,
+        freeze=freeze,
     )
     gates.keep(verdicts)
     document = [as_record(verdict) for verdict in verdicts]

@@ -1,0 +1,127 @@
+"""Have a conversation go on that is over: who began it says one thing more, to the same agents as they are.
+
+This is done where the conversation would return to the program, so that what it needs (clients, executors, an event
+loop) is still there; the program gets the result of all of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.adapters.patching import Patches
+from harness.scopes import current
+
+if TYPE_CHECKING:
+    from harness.adapters.patching import Function
+
+_MODULES = ("autogen", "autogen_agentchat", "ag2")
+_KEPT = ("max_turns", "silent")
+
+
+def say(text: str, *, after: int) -> Callable[[], None]:
+    """Let *text* be said after the conversation that is number *after* of those the program begins.
+
+    Give what undoes it. A framework that is imported later is attended to then.
+    """
+    onward = _Onward(text, after)
+    for module in _MODULES:
+        if module in sys.modules:
+            onward.attend(module)
+        else:
+            import wrapt
+
+            wrapt.register_post_import_hook(lambda _, name=module: onward.attend(name), module)
+    return onward.stop
+
+
+class _Onward:
+    def __init__(self, text: str, after: int) -> None:
+        self._text = text
+        self._left = after
+        self._patches: Patches | None = Patches()
+
+    def stop(self) -> None:
+        """Leave the frameworks as they were."""
+        if self._patches is not None:
+            self._patches.undo()
+            self._patches = None
+
+    def attend(self, module: str) -> None:
+        """Watch the conversations of a framework."""
+        if self._patches is None:
+            return
+        wrap = self._patches.wrap
+        if module == "autogen" and hasattr(sys.modules[module], "ConversableAgent"):
+            from autogen import ConversableAgent
+
+            wrap(ConversableAgent, "initiate_chat", self._chat)
+            wrap(ConversableAgent, "a_initiate_chat", self._a_chat)
+        elif module == "autogen_agentchat":
+            from autogen_agentchat.agents import BaseChatAgent
+            from autogen_agentchat.teams import BaseGroupChat
+
+            wrap(BaseGroupChat, "run_stream", self._stream)
+            wrap(BaseChatAgent, "run_stream", self._stream)
+            wrap(BaseChatAgent, "run", self._run)
+        elif module == "ag2":
+            from ag2 import Agent
+
+            wrap(Agent, "ask", self._ask)
+
+    def _is_over(self, *, outermost: bool) -> bool:
+        """Say whether the conversation that is over is the one to go on; counted where the program began it."""
+        self._left -= outermost
+        return outermost and self._left == 0
+
+    def _chat(self, original: Function) -> Function:
+        def initiate_chat(agent: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:
+            outermost = current() is None
+            result = original(agent, recipient, *args, **kwargs)
+            if self._is_over(outermost=outermost):
+                return agent.initiate_chat(recipient, message=self._text, clear_history=False, **_kept(kwargs))
+            return result
+
+        return initiate_chat
+
+    def _a_chat(self, original: Function) -> Function:
+        async def a_initiate_chat(agent: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:
+            outermost = current() is None
+            result = await original(agent, recipient, *args, **kwargs)
+            if self._is_over(outermost=outermost):
+                return await agent.a_initiate_chat(recipient, message=self._text, clear_history=False, **_kept(kwargs))
+            return result
+
+        return a_initiate_chat
+
+    def _stream(self, original: Function) -> Function:
+        async def run_stream(whom: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+            outermost = current() is None
+            async for item in original(whom, *args, **kwargs):
+                yield item
+            if self._is_over(outermost=outermost):
+                async for item in whom.run_stream(task=self._text):
+                    yield item
+
+        return run_stream
+
+    def _run(self, original: Function) -> Function:
+        async def run(whom: Any, *args: Any, **kwargs: Any) -> Any:
+            outermost = current() is None
+            result = await original(whom, *args, **kwargs)
+            return await whom.run(task=self._text) if self._is_over(outermost=outermost) else result
+
+        return run
+
+    def _ask(self, original: Function) -> Function:
+        async def ask(agent: Any, *args: Any, **kwargs: Any) -> Any:
+            outermost = current() is None
+            reply = await original(agent, *args, **kwargs)
+            return await reply.ask(self._text) if self._is_over(outermost=outermost) else reply
+
+        return ask
+
+
+def _kept(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: kwargs[name] for name in _KEPT if name in kwargs}
