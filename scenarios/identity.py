@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING
 from harness.canonical import canonical
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from harness.model import Json
 
     from .scenario import Scenario
 
-_ASIDE = frozenset({"path", "cassette", "name", "description", "tags"})
+_ASIDE = frozenset({"path", "cassette", "name", "case", "description", "tags", "repeat", "functions"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """What a scenario says, and what its cassette holds, each as 16 hex digits; *cassette* is None where there is none.
 
-    Neither changes with a name, description or tag, the place of a file, a comment, or a cassette's header. The code
-    that is rehearsed is no part of it: that is what may change.
+    Neither changes with a name, description or tag, the place of a file, a comment, the number of repetitions, or a
+    cassette's header. The code that is rehearsed is no part of it: that is what may change.
     """
 
     spec: str
@@ -33,11 +35,7 @@ class Identity:
 
 def of(scenario: Scenario) -> Identity:
     """Take the identity of *scenario* as its files are now."""
-    said = {
-        field.name: _plain(value, scenario.folder)
-        for field in dataclasses.fields(scenario)
-        if field.name not in _ASIDE and (value := getattr(scenario, field.name)) != _default(field)
-    }
+    said = _said(scenario, scenario.folder, _ASIDE)
     try:
         exchanges = scenario.cassette.read_bytes().partition(b"\n")[2]
     except OSError:
@@ -45,8 +43,14 @@ def of(scenario: Scenario) -> Identity:
     return Identity(spec=_hash(canonical(said).encode()), cassette=_hash(exchanges))
 
 
+def _said(record: DataclassInstance, folder: Path, aside: Collection[str] = ()) -> dict[str, Json]:
+    """List the fields that say something, so that one that is added later changes no identity."""
+    values = {one.name: getattr(record, one.name) for one in dataclasses.fields(record) if one.name not in aside}
+    defaults = {one.name: _default(one) for one in dataclasses.fields(record)}
+    return {name: _plain(value, folder) for name, value in values.items() if value != defaults[name]}
+
+
 def _default(field: dataclasses.Field[object]) -> object:
-    """Give what the field is if nobody says anything, so that a field that is added later changes no identity."""
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default
@@ -55,7 +59,7 @@ def _default(field: dataclasses.Field[object]) -> object:
 def _plain(value: object, folder: Path) -> Json:  # noqa: PLR0911 - one return a type
     """Write *value* as JSON that is equal for equal values, wherever the scenario lies."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name), folder) for field in dataclasses.fields(value)}
+        return _said(value, folder)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):

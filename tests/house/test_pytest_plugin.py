@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,16 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.server import ScriptedServer
+
 LIBRARY = Path(__file__).parents[2] / "scenarios" / "library"
 
 
-def run_pytest(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(folder: Path, *args: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run pytest in *folder* as a user does."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("HARNESS_", "PYTEST_", "OPENAI_"))}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args],
         cwd=folder,
-        env={**kept, "HARNESS_STORE": str(folder / "store")},
+        env={**kept, "HARNESS_STORE": str(folder / "store"), **(environment or {})},
         capture_output=True,
         text=True,
         timeout=120,
@@ -85,3 +88,164 @@ def test_the_fixture_gives_a_store_of_its_own(tmp_path):
     )
     done = run_pytest(tmp_path)
     assert done.returncode == 0, done.stdout
+
+
+TALK = """
+import os
+import pytest
+from autogen import AssistantAgent, UserProxyAgent
+
+PROMPT = "You are Ada."
+
+
+def talk(task="What is 1 + 2?"):
+    config = {"config_list": [{"model": "gpt-4o-mini", "api_key": os.environ.get("OPENAI_API_KEY", "none"),
+                               "base_url": os.environ.get("OPENAI_BASE_URL")}]}
+    ada = AssistantAgent("ada", system_message=PROMPT, llm_config=config)
+    user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False)
+    return user.initiate_chat(ada, message=task, max_turns=1)
+
+
+@pytest.mark.harness(cassette="talk.cassette.jsonl", max_cost_usd=0.01)
+def test_sums(harness_run):
+    assert talk().chat_history[-1]["content"] == "It is three."
+    assert [message.sender for message in harness_run.run.messages] == ["user", "ada"]
+
+
+def test_unmarked():
+    import sys
+    assert harness_is_off()
+
+
+def harness_is_off():
+    from harness import recording
+    return recording._recording is None
+"""
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A folder with a marked test, and its cassette recorded against a server that is gone."""
+    pytest.importorskip("autogen", reason="the classic extra is not installed")
+    folder = tmp_path_factory.mktemp("recorded")
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\nmarkers =\n")
+    (folder / "test_talk.py").write_text(TALK)
+    with ScriptedServer(["It is three."]) as server:
+        done = run_pytest(folder, "--harness-record", "once", environment=server.environment)
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+@pytest.fixture
+def marked(recorded, tmp_path):
+    """A copy of that folder, to change."""
+    for name in ("pytest.ini", "test_talk.py", "talk.cassette.jsonl"):
+        shutil.copy(recorded / name, tmp_path)
+    return tmp_path
+
+
+def test_a_marked_test_is_recorded_once_and_then_replayed_without_key_or_server(marked):
+    before = (marked / "talk.cassette.jsonl").read_bytes()
+    done = run_pytest(marked, "--junitxml=junit.xml")
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
+    junit = (marked / "junit.xml").read_text()
+    assert 'name="harness.model_calls" value="1"' in junit
+    assert 'name="harness.cost_usd"' in junit
+    assert (marked / "talk.cassette.jsonl").read_bytes() == before
+
+
+def test_a_marked_test_that_parts_from_its_cassette_says_where_and_not_only_that_it_failed(marked):
+    path = marked / "test_talk.py"
+    path.write_text(path.read_text().replace("You are Ada.", "You are Bob."))
+    done = run_pytest(marked)
+    assert done.returncode == 1
+    assert "what it is told to do changed" in done.stdout
+    assert "pytest --harness-record all" in done.stdout
+
+
+def test_a_divergence_that_the_test_itself_does_not_notice_fails_it_all_the_same(marked):
+    path = marked / "test_talk.py"
+    text = path.read_text().replace("You are Ada.", "You are Bob.")
+    lines = text.replace('    assert talk().chat_history[-1]["content"] == "It is three."\n', SWALLOWED)
+    path.write_text(
+        lines.replace('    assert [message.sender for message in harness_run.run.messages] == ["user", "ada"]\n', "")
+    )
+    done = run_pytest(marked)
+    assert done.returncode == 1
+    assert "parts from the recording" in done.stdout
+    assert "scenarios/marked.py" not in done.stdout
+
+
+SWALLOWED = """
+    try:
+        talk()
+    except Exception:
+        pass
+"""
+
+
+def test_a_limit_that_is_passed_fails_a_marked_test_unless_the_finding_is_expected(marked):
+    text = (marked / "test_talk.py").read_text()
+    (marked / "test_talk.py").write_text(text.replace("max_cost_usd=0.01", "max_tokens=3"))
+    (marked / "test_wanted.py").write_text(text.replace("max_cost_usd=0.01", "max_tokens=3, findings=['B201']"))
+    done = run_pytest(marked)
+    assert "1 failed, 3 passed" in done.stdout
+    assert "unexpected finding B201" in done.stdout
+
+
+def test_a_marker_that_says_what_is_not_known_fails_with_the_word_that_was_meant(marked):
+    path = marked / "test_talk.py"
+    path.write_text(path.read_text().replace("max_cost_usd", "max_costs_usd"))
+    done = run_pytest(marked)
+    assert "@pytest.mark.harness has no 'max_costs_usd'; did you mean 'max_cost_usd'?" in done.stdout
+    assert "pytest_plugin.py" not in done.stdout
+
+
+def test_a_marked_test_in_which_no_agent_acts_is_no_pass(tmp_path):
+    (tmp_path / "test_it.py").write_text("import pytest\n\n@pytest.mark.harness\ndef test_it():\n    pass\n")
+    done = run_pytest(tmp_path)
+    assert done.returncode == 1
+    assert "no conversation took place" in done.stdout
+
+
+def test_an_async_marked_test_is_watched_too(marked):
+    pytest.importorskip("pytest_asyncio")
+    path = marked / "test_talk.py"
+    text = path.read_text().replace("def test_sums(harness_run):", "async def test_sums(harness_run):")
+    path.write_text(text.replace("@pytest.mark.harness(", "@pytest.mark.asyncio\n@pytest.mark.harness("))
+    done = run_pytest(marked)
+    assert done.returncode == 0, done.stdout
+
+
+def test_scenarios_and_marked_tests_run_on_several_workers_into_one_store(marked):
+    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    from harness.store import open_store
+
+    for number in range(6):
+        for path in LIBRARY.glob("politeness.*"):
+            (marked / path.name.replace("politeness.", f"p{number}.")).write_bytes(path.read_bytes())
+        shutil.copy(marked / "test_talk.py", marked / f"test_talk{number}.py")
+    before = {summary.run_id for summary in open_store(marked / "store").runs()}
+    done = run_pytest(marked, "-n", "2", "-p", "xdist")
+    assert done.returncode == 0, done.stdout
+    assert "20 passed" in done.stdout
+    kept = open_store(marked / "store")
+    kept.ingest()
+    made = [summary for summary in kept.runs(limit=100) if summary.run_id not in before]
+    assert len(made) == 13
+
+
+def test_without_its_own_files_the_plugin_adds_nothing_but_itself_to_a_run_of_pytest(tmp_path):
+    (tmp_path / "test_it.py").write_text("import sys\n\ndef test_it():\n    print('LOADED', sorted(sys.modules))\n")
+    loaded = []
+    for options in ((), ("-p", "no:autogen-harness")):
+        done = run_pytest(tmp_path, "-s", *options)
+        (line,) = [line for line in done.stdout.splitlines() if "LOADED" in line]
+        loaded.append(set(re.findall(r"'([^']+)'", line)))
+    added = {name.partition(".")[0] for name in loaded[0] - loaded[1]}
+    assert added <= {"harness"}, added
+    assert {name for name in loaded[0] - loaded[1] if name.startswith("harness")} == {
+        "harness",
+        "harness.pytest_plugin",
+    }
