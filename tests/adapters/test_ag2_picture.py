@@ -424,3 +424,18 @@ async def test_each_run_says_its_own_framework_where_there_are_several(store: Pa
         await agent("helper", server).ask("Go.")
         stage.proxy().initiate_chat(stage.assistant("helper", server), message="Go.")
     assert [str(run.summary.framework).split()[0] for run in seen.runs] == ["ag2", "autogen"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [{"extra_body": {"agentwall_run_id": "mine"}}, {"default_headers": {"X-AgentWall-Run-ID": "mine"}}],
+)
+async def test_agents_whose_configs_send_the_same_run_id_are_one_run_of_that_id(
+    store: Path, sent: dict[str, Any]
+) -> None:
+    with ScriptedServer(["One.", "Two.", "Three."]) as server, recording(store) as seen:
+        for name in ("one", "two"):
+            await agent(name, server, config=config(server, **sent)).ask("Go.")
+        await agent("three", server).ask("Go.")
+    assert sorted(run.summary.messages for run in seen.runs if run.run_id == "mine") == [4]
+    assert len({run.run_id for run in seen.runs}) == 2
