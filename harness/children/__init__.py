@@ -60,14 +60,17 @@ class Family:
         """List what processes of a replay were kept from."""
         return list(refused(self.folder))
 
-    def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Give what a child needs in its *environment*, added to what is there."""
+    def variables(self, environment: Mapping[str, str], *, out: bool = False) -> dict[str, str]:
+        """Give what a child needs in its *environment*, added to what is there.
+
+        One that is started by a call that is made for real in a replay is let *out* to the network.
+        """
         told = json.dumps(asdict(self), default=str)
         modules = ",".join(sorted({adapter.module for adapter in recording.adapters()}))
         path = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry and entry != str(PATH)]
         return {
             "PYTHONPATH": os.pathsep.join([str(PATH), *path]),
-            VARIABLE: "|".join((self.mode, modules, str(self.folder), told)),
+            VARIABLE: "|".join(("live" if out else self.mode, modules, str(self.folder), told)),
         }
 
 

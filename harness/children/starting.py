@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.adapters.patching import Patches
 from harness.errors import UsageError
+from harness.offline import is_out
 from harness.scopes import current, given_run
 
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ def _telling(family: Family, original: Function) -> Function:
             given = signature.bind(process, *args, **kwargs)
         except TypeError:
             return original(process, *args, **kwargs)  # it says itself what does not fit
-        if family.mode == "replay" and isolated(given.arguments.get("args")):
+        out = is_out()
+        if family.mode == "replay" and not out and isolated(given.arguments.get("args")):
             msg = "a Python process with -I, -E or -S cannot be answered from a cassette"
             family.refuse(msg)
             raise UsageError(msg, hint="Start it without these options, or run it outside of the replay.")
         environment = given.arguments.get("env")
-        added = {**family.variables(os.environ if environment is None else environment), **_run()}
+        added = {**family.variables(os.environ if environment is None else environment, out=out), **_run()}
         given.arguments["env"] = {**(os.environ if environment is None else environment), **added}
         return original(*given.args, **given.kwargs)
 

@@ -61,23 +61,42 @@ def _keep_offline() -> None:
     told: list[str] = []
 
     def refuse(event: str, arguments: tuple[object, ...]) -> None:
-        if event == "socket.connect" and isinstance(arguments[1], tuple):
+        if event in _SENDING and isinstance(arguments[1], tuple):
             where = ":".join(str(part) for part in arguments[1][:2])
-            if not told:
-                told.append(where)
-                _tell(where)
-            raise ConnectionRefusedError(f"harness: {_TOLD} ({where}); record again with `harness trace --record`")
+        elif event in _LOOKING_UP and not _known(arguments[0]):
+            where = _text(arguments[0])
+        else:
+            return
+        if not told:
+            told.append(where)
+            _tell(where)
+        raise ConnectionRefusedError(f"harness: {_TOLD} ({where}); record again with `harness trace --record`")
 
     sys.addaudithook(refuse)
 
 
+_SENDING = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+_LOOKING_UP = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
+
+
+def _known(host: object) -> bool:
+    """Say whether nobody is asked for the address of *host*: it is one, or that of this machine."""
+    name = _text(host or "")
+    return name in {"", "localhost"} or name.replace(".", "").isdigit() or ":" in name or name == os.uname().nodename
+
+
+def _text(host: object) -> str:
+    return host.decode("ascii", "replace") if isinstance(host, (bytes, bytearray)) else str(host)
+
+
 def _tell(where: str) -> None:
     """Say it on stderr, and to the program that replays."""
-    print(f"harness: {_TOLD}: it asked {ascii(where)[1:-1]}", file=sys.stderr, flush=True)
+    script = ascii(os.path.basename((getattr(sys, "argv", None) or ["?"])[0]))[1:-1]
+    print(f"harness: {_TOLD}: {script} asked {ascii(where)[1:-1]}", file=sys.stderr, flush=True)
     folder = os.environ.get("HARNESS_CHILDREN", "").partition("|")[2].partition("|")[2].partition("|")[0]
     try:
         with open(os.path.join(folder, "refused"), "a", encoding="utf-8") as file:
-            file.write(f"{_TOLD} ({ascii(where)[1:-1]})\n")
+            file.write(f"{_TOLD} ({ascii(where)[1:-1]}): {script}\n")
     except OSError:
         pass  # the program that replays is over
 
