@@ -9,7 +9,9 @@ from pathlib import Path
 
 import click
 
+from harness.cli.batches import Work
 from harness.cli.common import emit_json, json_option, store_option
+from harness.cli.gates import Gates
 from harness.cli.rehearsals import as_record, option, rehearse_all, tell
 from harness.errors import EnvironmentProblem, Exit
 from harness.text import printable
@@ -47,8 +49,10 @@ def command(*, verbose: bool, as_json: bool, store: Path | None) -> int:
     with tempfile.TemporaryDirectory() as workplace:
         os.chdir(workplace)  # Agents may leave files behind.
         try:
+            jobs = plugins.sibling("scenarios.jobs").find(found)
+            work = Work(jobs=jobs, options={"tags": ("demo",)}, gates=Gates())
             verdicts = rehearse_all(
-                found, store=settings.store, show=not as_json, verbose=verbose, head=_HEAD, raising=True, tags=("demo",)
+                work, store=settings.store, show=not as_json, verbose=verbose, head=_HEAD, raising=True
             )
         finally:
             os.chdir(here)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,14 @@ import click
 from harness import plugins
 from harness.cli import figures
 from harness.cli.common import say
-from harness.cli.gates import Gates
+from harness.cli.progress import Progress
 from harness.errors import HarnessError
 from harness.text import one_line, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.cli.batches import Work
     from harness.model import Json
 
 _MARKS = {"passed": "✔", "failed": "✖", "inconclusive": "?", "error": "!"}
@@ -29,56 +31,105 @@ _HEAD = f"  {'':1} {'scenario':<{_NAME}} {'messages':>8} {'calls':>5} {'tokens':
 
 
 def rehearse_all(  # noqa: PLR0913 - each is one thing that may be set
-    paths: Sequence[Path],
+    work: Work,
     *,
-    store: Path | None,
+    store: Path,
     show: bool,
     verbose: bool,
+    workers: int = 1,
     head: str = "",
-    gates: Gates | None = None,
     raising: bool | None = None,
-    **options: object,
 ) -> list[Any]:
-    """Rehearse the scenarios at *paths* one after another, and give their verdicts; *options* go to the runner.
+    """Play the scenarios of *work* and give their verdicts, in its order.
 
-    With *show* each gets a line on stdout as soon as it is known, below *head* and the columns' names. *gates* may
-    repeat each, and hold it against a baseline. What cannot be run is a verdict too, unless *raising* (default: if it
-    is the only one asked for): then its error is raised.
+    With *show* each gets a line on stdout as soon as it is known, below *head* and the columns' names; on a terminal
+    stderr tells what is going on. What cannot be run is a verdict too, unless *raising* (default: if it is the only one
+    asked for): then its error is raised.
     """
-    gates = gates or Gates()
-    hold = gates.holder()
-    sole = len(paths) == 1 if raising is None else raising
-    runner, scenarios = plugins.sibling("scenarios.runner"), plugins.sibling("scenarios.scenario")
-    verdicts: list[Any] = []
-    for path in paths:
-        try:
-            what = scenarios.load(path)
-            attempt = functools.partial(runner.rehearse, what, store=store, **options)
-            verdict = hold(gates.attempts(attempt, what))
-        except HarnessError as error:
-            if sole:
-                raise
-            verdict = _unrun(path, error)
-        if show and not verdicts:
-            click.echo(head + click.style(_HEAD, dim=True))
-        if show:
-            click.echo(row(verdict))
-        verdicts.append(verdict)
-        if verbose and verdict.output:
-            say(printable(verdict.output))
-    return verdicts
+    hold = work.gates.holder()
+    sole = len(work.jobs) == 1 if raising is None else raising
+    verdicts: dict[int, Any] = {}
+    with (
+        Progress(len(work.jobs), show=show) as progress,
+        contextlib.closing(_answers(work, store, workers, progress)) as answers,
+    ):
+        for number, answer in answers:
+            job = work.jobs[number]
+            if isinstance(answer, HarnessError):
+                if sole:
+                    raise answer
+                verdict = _unrun(job, answer)
+            else:
+                verdict = hold(answer)
+            progress.ended(job.name, verdict.outcome)
+            progress.clear()
+            if show and not verdicts:
+                click.echo(head + click.style(_HEAD, dim=True))
+            if show:
+                click.echo(row(verdict))
+            verdicts[number] = verdict
+            if verbose and verdict.output:
+                say(printable(verdict.output))
+    if work.batch is not None:
+        work.batch.complete()
+    return [verdicts[number] for number in sorted(verdicts)]
 
 
-def _unrun(path: Path, error: HarnessError) -> Any:  # noqa: ANN401 - a sibling's Verdict
-    name = path.name.removesuffix(".scenario.yaml")
+def _answers(work: Work, store: Path, workers: int, progress: Progress) -> Generator[tuple[int, Any]]:
+    """Yield the verdict on each job, or the error that it could not be played for: first what is known already."""
+    batches, records = plugins.sibling("scenarios.batch"), plugins.sibling("scenarios.verdict_record")
+    left = []
+    for number, job in enumerate(work.jobs):
+        kept = None if job.what is None else work.known.get(batches.key(job.what))
+        if job.error is not None:
+            yield number, job.error
+        elif kept is not None and batches.still_holds(kept, job.what):
+            yield number, records.load(kept["verdict"], job.what)
+        else:
+            left.append(number)
+    if workers == 1 or len(left) == 1:
+        for number in left:
+            progress.began(work.jobs[number].name)
+            yield number, _here(work, work.jobs[number].what, store)
+        return
+    numbers = {id(work.jobs[number]): number for number in left}
+    asked = plugins.sibling("scenarios.jobs").Asked(
+        options=work.options, repeat=work.gates.repeat, at_least=work.gates.at_least
+    )
+    pool = plugins.sibling("scenarios.pool").play(
+        [work.jobs[number] for number in left],
+        asked,
+        workers=min(workers, len(left)),
+        store=store,
+        batch=work.batch,
+        began=lambda job: progress.began(job.name),
+    )
+    with contextlib.closing(pool) as played:
+        for job, answer in played:
+            yield numbers[id(job)], answer
+
+
+def _here(work: Work, what: Any, store: Path) -> Any:  # noqa: ANN401 - a sibling's Scenario and Verdict
+    attempt = functools.partial(plugins.sibling("scenarios.runner").rehearse, what, store=store, **work.options)
+    try:
+        verdict = work.gates.attempts(attempt, what)
+    except HarnessError as error:
+        return error
+    if work.batch is not None:
+        work.batch.keep(what, verdict)
+    return verdict
+
+
+def _unrun(job: Any, error: HarnessError) -> Any:  # noqa: ANN401 - a sibling's Job and Verdict
     verdict = plugins.sibling("scenarios.verdict")
     return verdict.Verdict(
-        name=name,
-        path=path,
+        name=job.name,
+        path=job.path,
         outcome=verdict.ERROR,
         reasons=(str(error),),
         hints=(error.hint,) if error.hint else (),
         code=error.code,
+        scenario=job.what,
     )
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli import reporting
-from harness.cli.common import emit_json, json_option, store_option
+from harness.cli import batches, reporting
+from harness.cli.common import emit_json, json_option, say, store_option
 from harness.cli.forks import fork_options
 from harness.cli.gates import Gates, gate_options
-from harness.cli.rehearsals import as_record, rehearse_all, tell
-from harness.errors import NothingRanError, UsageError
+from harness.cli.rehearsals import as_record, option, rehearse_all, tell
+from harness.errors import UsageError
 
 
 @click.command()
@@ -37,6 +38,7 @@ from harness.errors import NothingRanError, UsageError
     type=click.Choice(["clock", "uuid", "random"]),
     help="Let it stand still; may be given again.  [default: what the scenario or its cassette says]",
 )
+@batches.many_options
 @gate_options
 @reporting.report_option
 @click.option("--verbose", "-v", is_flag=True, help="Show what the programs print, too.")
@@ -50,43 +52,44 @@ def command(  # noqa: PLR0913 - one parameter an option
     note: str,
     fork: Any,  # noqa: ANN401 - a Fork, or None
     freeze: tuple[str, ...],
+    many: batches.Many,
     gates: Gates,
     wanted: reporting.Wanted,
     verbose: bool,
     as_json: bool,
     store: Path | None,
 ) -> int:
-    """Rehearse the scenarios (*.scenario.yaml) in the files and folders PATH, by default all below the current one.
+    """Rehearse the scenarios (*.scenario.yaml, *.scenario.py) in the files and folders PATH, by default all below here.
 
     Each replays its cassette to the real agents, with no key and no network, and is then held against what it expects.
     With --fork-at it goes on for real after a message, and keeps nothing of it in the cassette.
     Exits with 1 if one failed, with 4 if one asked what its cassette does not hold, and with 5 if there is none.
     """
-    from harness import plugins
+    from harness import config, plugins
 
-    runner = plugins.sibling("scenarios.runner")
-    found = runner.find(paths or (Path(),))
-    if not found:
-        where = ", ".join(str(path) for path in paths) or "this folder"
-        hint = "A scenario is a file NAME.scenario.yaml; `harness demo` runs six of them."
-        raise NothingRanError(f"no scenario in {where}", hint=hint)
     if record == "all" and gates.repeat not in {None, 1}:
         raise UsageError("--record all keeps one conversation, so it cannot be repeated", hint="Leave out --repeat.")
     if record != "none" and fork is not None:
         raise UsageError("a fork plays what is recorded, so it cannot record", hint="`harness promote` keeps its run.")
-    verdicts = rehearse_all(
-        found,
-        store=store,
-        show=not as_json,
-        verbose=verbose,
-        gates=gates,
-        raising=False if wanted else None,
-        record=record,
-        note=note,
-        matching=matching,
-        fork=fork,
-        freeze=freeze,
-    )
+    if many.workers > 1 and fork is not None:
+        raise UsageError("a fork is played by itself", hint="Leave out -n.")
+    place = config.load(store=store).store
+    options = {"record": record, "note": note, "matching": matching, "fork": fork, "freeze": freeze}
+    work = batches.work(paths, many, gates, place, options)
+    with contextlib.nullcontext() if work.batch is None else work.batch.held():
+        try:
+            verdicts = rehearse_all(
+                work,
+                store=place,
+                show=not as_json,
+                verbose=verbose,
+                workers=many.workers,
+                raising=False if wanted else None,
+            )
+        except KeyboardInterrupt:
+            if work.batch is not None:
+                say(f"\nharness: interrupted; `harness run --resume{option(store)}` plays what is missing")
+            raise
     gates.keep(verdicts)
     document = [as_record(verdict) for verdict in verdicts]
     reporting.write(wanted, reporting.of_verdicts(verdicts, store=store, document=document))

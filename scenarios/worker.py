@@ -1,0 +1,91 @@
+"""Play one scenario after another for a pool, in a process of its own.
+
+It reads jobs as lines of JSON and answers with verdicts. It ends when nobody gives it jobs any more, and when it is
+told to, or its pool is gone, it ends the program that it plays, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import json
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from harness.errors import HarnessError
+
+from . import batch, repeating, runner, scenario, verdict_record
+
+
+def main(jobs: int, answers: int) -> None:
+    """Serve the pool at the other ends of the pipes *jobs* and *answers*, given by their numbers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The pool decides what an interruption means.
+    signal.signal(signal.SIGTERM, _leave)
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        for line in _lines(jobs):
+            answer = _played(json.loads(line))
+            _write(answers, json.dumps(answer, default=str).encode() + b"\n")
+            gc.collect()
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _lines(handle: int) -> Any:  # noqa: ANN401 - a generator
+    """Yield the lines that come in. Once the other end is closed, whatever is going on is ended."""
+    waiting = threading.Condition()
+    lines: list[bytes] = []
+    closed = False
+
+    def read() -> None:
+        nonlocal closed
+        with os.fdopen(handle, "rb") as file:
+            for line in file:
+                with waiting:
+                    lines.append(line)
+                    waiting.notify()
+        with waiting:
+            closed = True
+            waiting.notify()
+        if busy.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    busy = threading.Event()
+    threading.Thread(target=read, daemon=True, name="harness-jobs").start()
+    while True:
+        with waiting:
+            while not lines and not closed:
+                waiting.wait(1.0)
+            if not lines:
+                return
+            line = lines.pop(0)
+            busy.set()
+        yield line
+        busy.clear()
+
+
+def _played(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        what = scenario.load(Path(job["path"]), job["name"])
+        attempt = functools.partial(runner.rehearse, what, store=Path(job["store"]), **job["options"])
+        times = job["repeat"] or what.repeat
+        verdict = repeating.repeat(attempt, times, at_least=job["at_least"], insist=job["repeat"] is not None)
+        if job["batch"] is not None:
+            batch.Batch(path=Path(job["batch"]), asked={}).keep(what, verdict)
+    except HarnessError as error:
+        return {"error": str(error), "hint": error.hint, "code": int(error.code)}
+    return {"verdict": verdict_record.dump(verdict)}
+
+
+def _write(handle: int, data: bytes) -> None:
+    """Write all of *data*, however often that takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
