@@ -141,6 +141,19 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session
+def quickstart(session: nox.Session) -> None:
+    """Follow the README's five steps into CI from the wheel, each command as it stands there."""
+    session.install(".[classic]", *group("build"), *group("test"))
+    folder = Path(session.create_tmp())
+    for old in folder.glob("*.whl"):
+        old.unlink()
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), ".", silent=True)
+    (built,) = folder.glob("*.whl")
+    environment = {"HARNESS_TEST_WHEEL": str(built.resolve())}
+    session.run("python", "-m", "pytest", "tests/house/test_first_project.py", *session.posargs, env=environment)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure what the README claims, each against a peer or floor in the same run: ``nox -s bench -- [names]``."""
     session.install("-e", ".[classic,agentchat,ag2,tui,otlp]", *PEERS, *group("test"))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from harness import semconv
 from harness.model import Operation, Status
-from harness.text import one_line
+from harness.text import named_secret, one_line
 
 if TYPE_CHECKING:
     from harness.model import CallRecord, Run
+
+_LACKS = re.compile(r"\bKeyError: '([A-Za-z_][A-Za-z0-9_]*)'")
 
 _STATUSES = frozenset({401, 402, 403, 407, 408, 425, 429})
 _SERVER_ERRORS = 500
@@ -33,6 +36,14 @@ def fault(run: Run | None) -> str | None:
     last = asked[-1]
     who = f" of {one_line(last.agent, 40)!r}" if last.agent else ""
     return f"the model{who} could not be asked: {one_line(last.error or 'it failed', 300)}"
+
+
+def key_wanted(raised: str | None) -> str | None:
+    """Say what helps a replayed program that ended for want of a key in its environment; None if it ended otherwise."""
+    lacks = _LACKS.search(raised or "")
+    if lacks is None or not named_secret(lacks[1]):
+        return None
+    return f"It insists on {lacks[1]}; in a replay any value will do: `{lacks[1]}=none harness run`."
 
 
 def _outside(call: CallRecord) -> bool:

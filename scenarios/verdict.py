@@ -113,6 +113,8 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
         if unreached is not None:
             outcome, code, reasons = ERROR, Exit.ENVIRONMENT, [unreached]
             hints = ["Nothing is said of the agents: look at the key, the address and the service, and run it again."]
+        elif replayed is not None and (wanted := outside.key_wanted(went.raised)):
+            hints = [wanted]
         elif judged.unclear and not reasons:
             outcome, code, reasons = INCONCLUSIVE, Exit.FINDINGS, list(judged.unclear)
     if run is None and not reasons:

@@ -8,7 +8,7 @@ import pytest
 from harness import semconv
 from harness.errors import Exit
 from harness.model import Operation
-from scenarios.outside import fault
+from scenarios.outside import fault, key_wanted
 from scenarios.scenario import Expect, Scenario
 from scenarios.stage import Performance
 from scenarios.verdict import decide
@@ -66,3 +66,15 @@ def test_such_a_run_is_an_error_and_no_failure_unless_the_scenario_is_about_it()
     assert (verdict.outcome, verdict.code) == ("error", Exit.ENVIRONMENT)
     assert verdict_on(run, Expect(ending="error")).outcome == "passed"
     assert verdict_on(run_of(failing("ValueError"))).outcome == "failed"
+
+
+@pytest.mark.parametrize("raised", ["it exited with 1: KeyError: 'OPENAI_API_KEY'", "it raised KeyError: 'MY_TOKEN'"])
+def test_a_program_that_ended_for_want_of_a_key_is_helped(raised):
+    assert "in a replay any value will do" in key_wanted(raised)
+
+
+@pytest.mark.parametrize(
+    "raised", [None, "it exited with 1: KeyError: 'color'", "it raised ValueError: OPENAI_API_KEY"]
+)
+def test_what_ended_otherwise_is_told_nothing_of_keys(raised):
+    assert key_wanted(raised) is None
