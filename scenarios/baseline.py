@@ -155,8 +155,8 @@ def compare(baseline: Baseline, verdict: Verdict, allowed: Mapping[str, float] |
         return verdict
     before = baseline.entries.get(baseline.key(verdict))
     if before is None:
-        remark = "not in the baseline: nothing to compare with"
-        return replace(verdict, remarks=(*verdict.remarks, remark), compared=Comparison(state="new"))
+        remarks = ("not in the baseline: nothing to compare with",) if verdict.outcome == PASSED else ()
+        return replace(verdict, remarks=(*verdict.remarks, *remarks), compared=Comparison(state="new"))
     drifted = _drifted(before.identity, identity.of(verdict.scenario))
     if drifted:
         return _in_doubt(verdict, drifted, baseline)
@@ -268,16 +268,18 @@ def _made(verdict: Verdict) -> Entry:
         live=live,
         passed=len(passed),
         counted=len(counted),
-        figures=_figures(passed if live else passed[:1]),
+        figures=_figures(passed if live else passed[:1], live=live),
     )
 
 
-def _figures(attempts: Sequence[Verdict]) -> Figures:
-    rows = [_row(about, attempt) for attempt in attempts if (about := attempt.summary) is not None]
+def _figures(attempts: Sequence[Verdict], *, live: bool) -> Figures:
+    rows = [
+        _row(about, attempt.seconds if live else None) for attempt in attempts if (about := attempt.summary) is not None
+    ]
     return {name: tuple(row[name] for row in rows) for name in ALLOWED}
 
 
-def _row(about: RunSummary, attempt: Verdict) -> dict[str, float | None]:
+def _row(about: RunSummary, seconds: float | None) -> dict[str, float | None]:
     known = [number for number in (about.input_tokens, about.output_tokens) if number is not None]
     return {
         "messages": about.messages,
@@ -286,7 +288,7 @@ def _row(about: RunSummary, attempt: Verdict) -> dict[str, float | None]:
         "tool_calls": about.tool_calls,
         "tokens": sum(known) if known else None,
         "cost_usd": None if about.cost_usd is None else round(about.cost_usd, _MONEY_PLACES),
-        "seconds": round(attempt.seconds, 3) if is_live(attempt) else None,
+        "seconds": None if seconds is None else round(seconds, 3),
     }
 
 

@@ -249,3 +249,24 @@ def test_without_its_own_files_the_plugin_adds_nothing_but_itself_to_a_run_of_py
         "harness",
         "harness.pytest_plugin",
     }
+
+
+def test_every_scenario_of_a_file_is_a_test_of_its_own(tmp_path):
+    talk = "factory: x:y\n"
+    (tmp_path / "one.scenario.yaml").write_text(talk)
+    (tmp_path / "many.scenario.yaml").write_text(f"{talk}data:\n  - {{case: a}}\n  - {{case: b}}\n")
+    (tmp_path / "made.scenario.py").write_text(
+        "import harness\n\nfor name in ('x', 'y'):\n    harness.scenario(name, factory='x:y')\n"
+    )
+    (tmp_path / "wrong.scenario.yaml").write_text(f"{talk}data: 3\n")
+    done = run_pytest(tmp_path, "--collect-only", "-q")
+    found = [line for line in done.stdout.splitlines() if "::" in line and "ERROR" not in line]
+    assert found == [
+        "made.scenario.py::x",
+        "made.scenario.py::y",
+        "many.scenario.yaml::many[a]",
+        "many.scenario.yaml::many[b]",
+        "one.scenario.yaml::one",
+    ]
+    assert "wrong.scenario.yaml:2: 'data'" in done.stdout
+    assert "Traceback" not in done.stdout

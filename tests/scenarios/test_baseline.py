@@ -157,6 +157,14 @@ def test_passing_less_often_than_before_fails_only_if_chance_does_it_rarely(scen
     assert "passed 10 of 10 times, and now 4 of 10" in now(4).reasons[0]
 
 
+def test_replays_that_are_repeated_leave_the_baseline_as_it_is(scenario):
+    once = baseline_of(scenario, rehearsed(scenario, seconds=1.0))
+    thrice = baseline_of(scenario, together([rehearsed(scenario, seconds=float(number)) for number in range(3)]))
+    (one,), (three,) = once.entries.values(), thrice.entries.values()
+    assert three.figures == one.figures
+    assert three.figures["seconds"] == (None,)
+
+
 def test_an_update_takes_in_what_passed_keeps_the_others_and_forgets_what_is_gone(scenario):
     kept = baseline_of(scenario, rehearsed(scenario))
     gone = Entry(identity=Identity(spec="x", cassette=None), live=False, passed=1, counted=1)
