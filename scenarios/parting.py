@@ -48,6 +48,7 @@ class Owner(str, Enum):
 
     PROGRAM = "the program"
     CASSETTE = "the cassette"
+    SCENARIO = "the scenario"
     MODEL = "the model"
     TOOL = "the tool"
     HUMAN = "the human"
@@ -193,7 +194,7 @@ class _Parting:
         source = self._source(found)
         if source is not None:
             kind, live = _ORIGINS[source.call.span.operation]
-            return kind, live if source.outcome is Outcome.LIVE else Owner.CASSETTE
+            return kind, {Outcome.LIVE: live, Outcome.STUB: Owner.SCENARIO}.get(source.outcome, Owner.CASSETTE)
         operation = self.at.call.span.operation
         if found.where is Where.TOOL_RESULT:
             return Kind.TOOL_RESULT, Owner.PROGRAM

@@ -43,6 +43,7 @@ def look(cassette: Cassette, run: Run | None, *, kinds: frozenset[Operation], wa
         normalised=count[Outcome.NORMALISED],
         changed=count[Outcome.CHANGED],
         live=count[Outcome.LIVE],
+        stubbed=count[Outcome.STUB],
         misses=count[Outcome.MISS],
         unused=len(outcomes.unused(cassette, calls, kinds)),
     )

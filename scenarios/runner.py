@@ -15,6 +15,7 @@ from harness.store import open_store
 
 from . import cassette, forked, judge, rehearsal, scenario, stage, unmet, verdict
 from .replaying import Replay
+from .stubs import Stubs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +75,8 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     way, kinds = matching or what.matching, CALLS - what.live
     replay = None
     if not recording:
-        replay = Replay.load(what.cassette, kinds=kinds, matching=way, normalise=what.normalise)
+        rules, stubbed = what.normalise, Stubs(what.stubs)
+        replay = Replay.load(what.cassette, kinds=kinds, matching=way, normalise=rules, stubbed=stubbed)
     note = note or _note(what.cassette)
     run_id = os.urandom(8).hex()
     labels = tuple(dict.fromkeys(("scenario", *what.tags, *tags)))

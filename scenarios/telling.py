@@ -99,4 +99,6 @@ def _mend(found: Divergence, scenario: Scenario) -> str:
     if found.owner is Owner.PROGRAM:
         who = f" at {one_line(found.agent, 40)!r}" if found.agent else ""
         return f"undo it in the program{who}."
+    if found.owner is Owner.SCENARIO:
+        return f"look at what its stubs answer, in {shlex.quote(str(scenario.path))}."
     return f"look at {found.owner.value}, whose calls are made for real here."
