@@ -24,6 +24,7 @@ MARKS = {"passed": "✔", "failed": "✖", "inconclusive": "?", "error": "!"}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 _LONGEST_SIDE = 20_000
+_LONGEST_NAME = 120
 _MOST_TALKS = 200
 _NUMBERS = frozenset({"messages", "calls", "tokens", "cost", "time"})
 
@@ -69,7 +70,7 @@ def _table(cases: Iterable[Case]) -> Iterator[str]:
             figures.count(about.model_calls if about else None),
             figures.count(used),
         )
-        yield f"<tr><td class='{case.outcome}'>{_mark(case)}</td><td><a href='#case{number}'>{esc(case.name)}</a></td>"
+        yield f"<tr><td class='{case.outcome}'>{_mark(case)}</td><td><a href='#case{number}'>{_name(case)}</a></td>"
         yield "".join(f"<td class='n'>{cell}</td>" for cell in cells)
         yield f"<td class='bar'>{charts.bar(used, most)}</td>"
         yield f"<td class='n'>{esc(figures.money(about.cost_usd if about else None))}</td>"
@@ -80,7 +81,7 @@ def _table(cases: Iterable[Case]) -> Iterator[str]:
 def _case(number: int, case: Case, *, spoken: bool) -> Iterator[str]:
     opened = " open" if case.outcome != "passed" else ""
     yield f"<details class='case' id='case{number}'{opened}><summary><span class='{case.outcome}'>{_mark(case)}</span> "
-    yield f"<h2>{esc(case.name)}</h2> <span class='dim'>{esc(case.outcome)} {esc(_facts(case))}</span></summary>\n"
+    yield f"<h2>{_name(case)}</h2> <span class='dim'>{esc(case.outcome)} {esc(_facts(case))}</span></summary>\n"
     yield _listed("reasons", case.reasons)
     if case.old is not None or case.new is not None:
         yield _parting(case.old or "", case.new or "")
@@ -107,6 +108,10 @@ def _case(number: int, case: Case, *, spoken: bool) -> Iterator[str]:
     elif not spoken:
         yield f"<p class='dim'>Its conversation: harness show {esc(case.run_id or '')}</p>"
     yield "</details>\n"
+
+
+def _name(case: Case) -> str:
+    return esc(one_line(case.name, _LONGEST_NAME))
 
 
 def _mark(case: Case) -> str:
