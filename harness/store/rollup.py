@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness import semconv
 from harness.derive.totals import DEFAULT_MODE
 from harness.model import Severity
-from harness.store.facts import CALL_OPERATIONS, ENDINGS, Reader, opened, text, whole
+from harness.store.facts import CALL_OPERATIONS, ENDINGS, label, opened, text, texts, told, whole
 
 _KEYS = (
     semconv.HARNESS_RUN_NAME,
@@ -21,7 +21,6 @@ _SEVERITIES = [severity.value for severity in (Severity.NOTE, Severity.WARNING, 
 
 def scope(spans: str) -> str:
     """Write the SELECT that says of each of *spans* (whole runs) whether it is a root, and what only those say."""
-    read = Reader(_KEYS)
     return f"""
         WITH RECURSIVE
         known AS (
@@ -59,10 +58,10 @@ def scope(spans: str) -> str:
             FROM {spans} AS spans SEMI JOIN telling USING (run_id, span_id)
         )
         SELECT marked.*, {{'at': start_ns, 'seq': seq, 'span_id': span_id}} AS place,
-            {read.label(semconv.HARNESS_RUN_NAME)} AS run_name,
-            {read.label(semconv.HARNESS_RUN_SOURCE_ID)} AS source_id, {read.label(semconv.HARNESS_RUN_MODE)} AS mode,
-            {read.label(semconv.HARNESS_FRAMEWORK)} AS framework, {read.texts(semconv.HARNESS_RUN_TAGS)} AS tags,
-            {read.label(semconv.GEN_AI_WORKFLOW)} AS workflow, {read.text(semconv.HARNESS_ENDING)} AS said
+            {label(told(semconv.HARNESS_RUN_NAME))} AS run_name,
+            {label(told(semconv.HARNESS_RUN_SOURCE_ID))} AS source_id, {label(told(semconv.HARNESS_RUN_MODE))} AS mode,
+            {label(told(semconv.HARNESS_FRAMEWORK))} AS framework, {texts(told(semconv.HARNESS_RUN_TAGS))} AS tags,
+            {label(told(semconv.GEN_AI_WORKFLOW))} AS workflow, {text(told(semconv.HARNESS_ENDING))} AS said
         FROM marked LEFT JOIN read USING (run_id, span_id)"""
 
 
