@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -168,7 +169,7 @@ def compare(baseline: Baseline, verdict: Verdict, allowed: Mapping[str, float] |
     hints = verdict.hints
     if reasons and outcome == PASSED:
         outcome, code = FAILED, Exit.FINDINGS
-        hints = (*hints, f"Meant: `harness run --baseline {baseline.path} --update-baseline {verdict.path}`.")
+        hints = (*hints, _way_out(verdict, baseline))
     untold = dict.fromkeys(change.untold for change in changes if change.untold)
     return replace(
         verdict,
@@ -198,9 +199,14 @@ def _in_doubt(verdict: Verdict, drifted: str, baseline: Baseline) -> Verdict:
         outcome=INCONCLUSIVE,
         code=Exit.FINDINGS,
         reasons=(*verdict.reasons, f"{drifted}: it passed, and cannot be compared"),
-        hints=(*verdict.hints, f"Meant: `harness run --baseline {baseline.path} --update-baseline {verdict.path}`."),
+        hints=(*verdict.hints, _way_out(verdict, baseline)),
         compared=compared,
     )
+
+
+def _way_out(verdict: Verdict, baseline: Baseline) -> str:
+    file, scenario = shlex.quote(str(baseline.path)), shlex.quote(str(verdict.path))
+    return f"Meant: `harness run --baseline {file} --update-baseline {scenario}`."
 
 
 def _changes(before: Entry, now: Entry, allowed: Mapping[str, float]) -> list[Change]:

@@ -28,7 +28,7 @@ _SHOWN = (1, 2, 5, 10, 20, 50, 100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trials:
-    """What came of each attempt, in order. *live* says that they are independent: not all was answered by a cassette.
+    """What came of each attempt, in order. *live* says that they are independent: no cassette answered one whole.
 
     *attempts* are the verdicts, less what is large in them.
     """
@@ -131,7 +131,7 @@ def repeat(
         if times > 1 and not insist and not is_live(attempts[0]):
             once = f"played once, not {times} times: the cassette answers everything, so it comes out the same"
             return replace(attempts[0], remarks=(*attempts[0].remarks, once))
-    return attempts[0] if times == 1 else together(attempts, at_least=at_least)
+    return attempts[0] if times == 1 and at_least is None else together(attempts, at_least=at_least)
 
 
 def is_live(verdict: Verdict) -> bool:
@@ -151,7 +151,7 @@ def together(attempts: Sequence[Verdict], *, at_least: float | None = None) -> V
     number = attempts.index(shown) + 1
     trials = Trials(
         attempts=tuple(replace(attempt, replayed=None, output="", scenario=None) for attempt in attempts),
-        live=any(map(is_live, attempts)),
+        live=all(map(is_live, attempts)),
     )
     outcome, code, reasons = shown.outcome, shown.code, shown.reasons
     if reasons:
@@ -191,7 +191,7 @@ def told(trials: Trials) -> list[str]:
     out = len(trials.attempts) - counted
     lines = [f"{passed} of {counted} attempts passed" + (f"; {out} not counted" if out else "")]
     if not trials.live:
-        return [f"{lines[0]}; the cassette answered them all, so nothing follows for the real thing"]
+        return [f"{lines[0]}; the cassette answered, so nothing follows for the real thing"]
     low, high = interval(passed, counted)
     if counted:
         lines.append(f"pass@1 {passed / counted:.3f}, in {_between(low, high)}")

@@ -21,7 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Wanted = Sequence[tuple[str, str]]
 """Kinds of reports, and the files they go into; ``-`` is stdout."""
 
-_AGENT = re.compile(r"""^\s*(?:-\s+)?name:\s*(?:"([^"]+)"|'([^']+)'|([^\s#'"][^#\n]*?))\s*(?:#.*)?$""")
+_AGENT = re.compile(r"""^\s*(?:-\s+)?\{?\s*name:\s*(?:"([^"]+)"|'([^']+)'|([^\s#'"][^#\n,}]*?))\s*(?:[,}#].*)?$""")
 
 
 def report_option(function: Function) -> Function:
@@ -96,8 +96,10 @@ def _growth(change: Any) -> Growth:  # noqa: ANN401 - a sibling's Change
 
 
 def _here(path: Path) -> str:
-    """Write *path* as CI finds it: from the root of the checkout, which is the current folder, if it lies below."""
-    relative = Path(os.path.relpath(path.absolute()))
+    """Write *path* as CI finds it: from the root of the checkout, or else of the current folder, if it lies below."""
+    relative = Path(os.path.relpath(path.absolute(), os.environ.get("GITHUB_WORKSPACE") or None))
+    if relative.parts[:1] == ("..",):
+        relative = Path(os.path.relpath(path.absolute()))
     return path.absolute().as_posix() if relative.parts[:1] == ("..",) else relative.as_posix()
 
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness import plugins
-from harness.cli import execute
+from harness.cli import execute, reporting
 from harness.errors import Exit
 from tests.server import Reply, ScriptedServer
 
@@ -93,6 +93,23 @@ def test_annotations_go_to_stdout_where_github_reads_them(talks, capsys):
     )
 
 
+def test_annotations_name_the_file_from_the_root_of_the_checkout(talks, capsys, monkeypatch):
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(talks.parent))
+    edited(talks / "politeness.scenario.yaml", "max_turns\n", "termination_message\n")
+    assert execute(["run", "--report", "github=-"]) == Exit.FINDINGS
+    assert f"::error file={talks.name}/politeness.scenario.yaml," in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["  - name: ada", '  - {name: "ada", type: assistant}', "  - {name: ada}", "    name: 'ada'  # she", "- name: ada"],
+)
+def test_the_line_of_an_agent_is_found_however_yaml_is_written(tmp_path, line):
+    path = tmp_path / "x.scenario.yaml"
+    path.write_text(f"name: ada\nagents:\n{line}\n")
+    assert dict(reporting._agents(path)) == {"ada": 3}
+
+
 def test_a_baseline_is_made_held_against_and_refuses_what_changed(talks, capsys):
     assert execute(["run", "--baseline", "b.json"]) == Exit.USAGE
     assert "--update-baseline" in capsys.readouterr().err
@@ -138,7 +155,7 @@ def test_replays_may_be_repeated_and_nothing_is_inferred_from_them(talks, capsys
     trials = record["trials"]
     assert (trials["passed"], trials["counted"], trials["live"]) == (3, 3, False)
     assert len({attempt["run_id"] for attempt in trials["attempts"]}) == 3
-    assert record["remarks"][-1].startswith("3 of 3 attempts passed; the cassette answered them all")
+    assert record["remarks"][-1].startswith("3 of 3 attempts passed; the cassette answered")
 
 
 @pytest.mark.parametrize("form", ["sarif", "junit", "github", "markdown"])

@@ -121,6 +121,18 @@ def test_what_a_cassette_answers_is_played_once_and_infers_nothing():
     assert verdict.remarks[-1].endswith("nothing follows for the real thing")
 
 
+def test_an_attempt_that_recorded_and_those_that_replay_it_are_one_attempt():
+    verdict = together([LIVE, REPLAYED, REPLAYED], at_least=0.1)
+    assert not verdict.trials.live
+    assert verdict.remarks == ("3 of 3 attempts passed; the cassette answered, so nothing follows for the real thing",)
+
+
+def test_one_live_attempt_does_not_tell_the_rate_that_is_asked_for():
+    verdict = repeat(lambda: LIVE, 1, at_least=0.9)
+    assert verdict.outcome == "inconclusive"
+    assert repeat(lambda: REPLAYED, 1, at_least=0.9).outcome == "passed"
+
+
 def test_one_attempt_is_its_own_verdict():
     assert repeat(lambda: REPLAYED, 1, insist=False) is REPLAYED
     assert repeat(lambda: FAILED, 1) is FAILED
