@@ -75,9 +75,10 @@ def flag(value: str) -> str:
 
 def texts(value: str) -> str:
     """Read the JSON *value* as the strings of a list; none for anything else."""
+    listed = f"CAST(CASE WHEN starts_with({value}, '[') THEN {value} END AS JSON[])"  # DuckDB 1 casts what it need not
     return (
-        f"CASE WHEN starts_with({value}, '[') THEN list_transform(list_filter(CAST({value} AS JSON[]), "
-        "lambda item: json_type(item) = 'VARCHAR'), lambda item: item->>'$') ELSE [] END"
+        f"coalesce(list_transform(list_filter({listed}, lambda item: json_type(item) = 'VARCHAR'), "
+        "lambda item: item->>'$'), [])"
     )
 
 
