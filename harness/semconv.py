@@ -59,6 +59,9 @@ HARNESS_FREEZE: Final = "harness.freeze"  # list of strings, on root spans: whic
 HARNESS_SCENARIO: Final = "harness.scenario"  # the path of the scenario file a run rehearses, on root spans
 HARNESS_FAMILY: Final = "harness.family"  # what the runs of one traced program and its children share, on root spans
 HARNESS_FORKED: Final = "harness.forked"  # what of a run was played before it went on for real, on root spans
+HARNESS_SAID: Final = (
+    "harness.said"  # JSON string, on root spans: [[number, text]], said after the number-th conversation
+)
 HARNESS_CAPTURE: Final = "harness.capture"  # metadata | off, on root spans; nothing where contents are kept
 HARNESS_FRAMEWORK: Final = "harness.framework"  # e.g. "pyautogen 0.9"
 HARNESS_OPERATION: Final = "harness.operation"  # one of model.Operation

@@ -208,7 +208,9 @@ def _remarks(run: Run, runs: Sequence[Run], roots: Mapping[str, Json]) -> Iterat
         yield f"the program made {len(runs)} runs, and its cassette answers them all"
     if run.summary.status is not RunStatus.FINISHED:
         yield f"the run is {run.summary.status.value}: what comes after it is not recorded (`harness resume` goes on)"
-    if roots.get(semconv.HARNESS_FORKED):
+    if roots.get(semconv.HARNESS_SAID):
+        yield "a message was said that is not in its code (`harness resume --message`): its replay ends before it"
+    elif roots.get(semconv.HARNESS_FORKED):
         yield f"it was played {roots[semconv.HARNESS_FORKED]}: make that change in the code, or its replay parts there"
     folder = roots.get(semconv.PROCESS_FOLDER)
     if isinstance(folder, str) and Path(folder) != Path.cwd() and semconv.HARNESS_SCENARIO not in roots:

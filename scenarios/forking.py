@@ -29,15 +29,14 @@ class Fork:
 
     *message* is the number of the last message that is played, from 1; with 0 nothing is played, and with None all that
     was recorded is. *model* takes the place of every agent's, *prompts* that of the system message of those it names.
-    *say* is what who began a conversation says when it is over, as if it were not: in the one that is number *after* of
-    those that the program began.
+    *says* are numbers of conversations that the program began, each with what who began it says when it is over, as if
+    it were not. What is said so is a conversation with the next number.
     """
 
     message: int | None = None
     model: str | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
-    say: str | None = None
-    after: int = 1
+    says: tuple[tuple[int, str], ...] = ()
 
     @property
     def text(self) -> str:
@@ -45,7 +44,7 @@ class Fork:
         played = "all that was recorded" if self.message is None else f"message {self.message}"
         changed = [f"with the model {self.model!r}"] if self.model else []
         changed += [f"with another prompt for {agent!r}" for agent in self.prompts]
-        changed += ["with one more message"] if self.say is not None else []
+        changed += [f"with {len(self.says)} more message{'' if len(self.says) == 1 else 's'}"] if self.says else []
         return ", ".join([f"up to {played}", *changed])
 
 
@@ -58,7 +57,10 @@ def from_environment() -> Fork | None:
     """Read where the program shall go on for real, if it shall. Raises UsageError for what says nothing."""
     told = os.environ.get(VARIABLE)
     try:
-        return Fork(**json.loads(told)) if told else None
+        if not told:
+            return None
+        known = json.loads(told)
+        return Fork(**{**known, "says": tuple((int(number), str(text)) for number, text in known.get("says", ()))})
     except (ValueError, TypeError) as error:
         raise UsageError(f"{VARIABLE} does not say where to fork: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -58,16 +59,19 @@ class Playing:
     def attributes(self) -> dict[str, Json]:
         """What to say of it on each run."""
         told: dict[str, Json] = dict(self.freeze.attributes)
-        return told if self.fork is None else {**told, semconv.HARNESS_FORKED: self.fork.text}
+        if self.fork is None:
+            return told
+        said = {semconv.HARNESS_SAID: json.dumps(self.fork.says)} if self.fork.says else {}
+        return {**told, semconv.HARNESS_FORKED: self.fork.text, **said}
 
     def begin(self, attached: Recording) -> None:
         """Begin what is more than answers, until *attached* is taken off. Raises as ``Freeze.begin`` does."""
         if self.replay is not None and self.fork is not None:
             attached.amend = Forking(self.replay, self.fork).amend
-            if self.fork.say is not None:
+            if self.fork.says:
                 from harness.adapters import onward
 
-                attached.undo.callback(onward.say(self.fork.say, after=self.fork.after))
+                attached.undo.callback(onward.say(dict(self.fork.says)))
         attached.undo.enter_context(self.freeze.still())
 
 

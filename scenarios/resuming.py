@@ -6,11 +6,13 @@ that was killed goes on with the call that it did not live to see answered.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import semconv
 from harness.errors import Exit, UsageError
 from harness.model import Operation
 
@@ -58,7 +60,8 @@ def resume(  # noqa: PLR0913 - each is one thing that may be set
         cassette = Path(folder) / "resumed.cassette.jsonl"
         _without_the_end(found.cassette).write(cassette)
         what = replace(scenario.load(place), cassette=cassette, expect=Expect())
-        fork = Fork(model=model, prompts=prompts or {}, say=message, after=_conversations(found.runs))
+        says = [*_said(found.runs), *([(_conversations(found.runs), message)] if message is not None else [])]
+        fork = Fork(model=model, prompts=prompts or {}, says=tuple(says))
         went = runner.rehearse(what, store=store.path, matching="sequence", tags=("resumed",), fork=fork)
         return _unjudged(went)
 
@@ -75,6 +78,13 @@ def _conversations(runs: Sequence[Run]) -> int:
     """Count the conversations that were begun by nobody's but the program."""
     spans = {span.span_id: span for run in runs for span in run.spans}
     return sum(span.operation is Operation.CONVERSATION and span.parent_id not in spans for span in spans.values())
+
+
+def _said(runs: Sequence[Run]) -> list[tuple[int, str]]:
+    """Read what was said when the run was itself taken up again: its program does not say that."""
+    told = (span.attributes.get(semconv.HARNESS_SAID) for run in runs for span in run.spans)
+    text = next((found for found in told if isinstance(found, str)), "[]")
+    return [(int(number), str(said)) for number, said in json.loads(text)]
 
 
 def _without_the_end(cassette: Cassette) -> Cassette:

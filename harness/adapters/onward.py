@@ -20,12 +20,13 @@ _MODULES = ("autogen", "autogen_agentchat", "ag2")
 _KEPT = ("max_turns", "silent")
 
 
-def say(text: str, *, after: int) -> Callable[[], None]:
-    """Let *text* be said after the conversation that is number *after* of those the program begins.
+def say(texts: Mapping[int, str]) -> Callable[[], None]:
+    """Let each of *texts* be said after the conversation of its number, of those the program begins, from 1.
 
-    Give what undoes it. A framework that is imported later is attended to then.
+    What is said so is the next conversation. Give what undoes it. A framework that is imported later is attended to
+    then.
     """
-    onward = _Onward(text, after)
+    onward = _Onward(texts)
     for module in _MODULES:
         if module in sys.modules:
             onward.attend(module)
@@ -37,9 +38,9 @@ def say(text: str, *, after: int) -> Callable[[], None]:
 
 
 class _Onward:
-    def __init__(self, text: str, after: int) -> None:
-        self._text = text
-        self._left = after
+    def __init__(self, texts: Mapping[int, str]) -> None:
+        self._texts = texts
+        self._over = 0
         self._patches: Patches | None = Patches()
 
     def stop(self) -> None:
@@ -70,18 +71,19 @@ class _Onward:
 
             wrap(Agent, "ask", self._ask)
 
-    def _is_over(self, *, outermost: bool) -> bool:
-        """Say whether the conversation that is over is the one to go on; counted where the program began it."""
-        self._left -= outermost
-        return outermost and self._left == 0
+    def _more(self, *, outermost: bool) -> str | None:
+        """Give what is said after the conversation that is over, if anything; counted where the program began it."""
+        self._over += outermost
+        return self._texts.get(self._over) if outermost else None
 
     def _chat(self, original: Function) -> Function:
         def initiate_chat(agent: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:
             outermost = current() is None
             result = original(agent, recipient, *args, **kwargs)
-            if self._is_over(outermost=outermost):
-                return agent.initiate_chat(recipient, message=self._text, clear_history=False, **_kept(kwargs))
-            return result
+            more = self._more(outermost=outermost)
+            if more is None:
+                return result
+            return agent.initiate_chat(recipient, message=more, clear_history=False, **_kept(kwargs))
 
         return initiate_chat
 
@@ -89,9 +91,10 @@ class _Onward:
         async def a_initiate_chat(agent: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:
             outermost = current() is None
             result = await original(agent, recipient, *args, **kwargs)
-            if self._is_over(outermost=outermost):
-                return await agent.a_initiate_chat(recipient, message=self._text, clear_history=False, **_kept(kwargs))
-            return result
+            more = self._more(outermost=outermost)
+            if more is None:
+                return result
+            return await agent.a_initiate_chat(recipient, message=more, clear_history=False, **_kept(kwargs))
 
         return a_initiate_chat
 
@@ -100,8 +103,9 @@ class _Onward:
             outermost = current() is None
             async for item in original(whom, *args, **kwargs):
                 yield item
-            if self._is_over(outermost=outermost):
-                async for item in whom.run_stream(task=self._text):
+            more = self._more(outermost=outermost)
+            if more is not None:
+                async for item in whom.run_stream(task=more):
                     yield item
 
         return run_stream
@@ -110,7 +114,8 @@ class _Onward:
         async def run(whom: Any, *args: Any, **kwargs: Any) -> Any:
             outermost = current() is None
             result = await original(whom, *args, **kwargs)
-            return await whom.run(task=self._text) if self._is_over(outermost=outermost) else result
+            more = self._more(outermost=outermost)
+            return result if more is None else await whom.run(task=more)
 
         return run
 
@@ -118,7 +123,8 @@ class _Onward:
         async def ask(agent: Any, *args: Any, **kwargs: Any) -> Any:
             outermost = current() is None
             reply = await original(agent, *args, **kwargs)
-            return await reply.ask(self._text) if self._is_over(outermost=outermost) else reply
+            more = self._more(outermost=outermost)
+            return reply if more is None else await reply.ask(more)
 
         return ask
 

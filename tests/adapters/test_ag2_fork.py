@@ -61,7 +61,7 @@ async def test_an_agent_that_has_answered_goes_on_with_one_thing_more(store: Pat
 
     with ScriptedServer(["One."]) as server:
         await record(store, server, once)
-    with ScriptedServer(["More."]) as server, forked(store, server, say="And?") as found:
+    with ScriptedServer(["More."]) as server, forked(store, server, says=((1, "And?"),)) as found:
         assert await once(server) == "More."
     assert found.verdicts == ["hit", "live"]
     assert [one["content"] for one in server.log[0]["request"]["messages"]] == ["You help.", "One?", "One.", "And?"]

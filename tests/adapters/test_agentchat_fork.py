@@ -77,7 +77,7 @@ async def test_a_stream_changes_too(store: Path) -> None:
 
 async def test_a_team_that_is_done_goes_on_with_one_thing_more(store: Path) -> None:
     await recorded(store)
-    with ScriptedServer(rules(LIVE)) as server, forked(store, server, say="And?") as found:
+    with ScriptedServer(rules(LIVE)) as server, forked(store, server, says=((1, "And?"),)) as found:
         result = await play(server)
     assert [text for _, text in said(result)] == ["And?", "C8", "w8", "C9"]
     assert found.verdicts == ["hit"] * 3 + ["live"] * 3
@@ -95,7 +95,7 @@ async def test_an_agent_alone_goes_on_too(store: Path, alone: str) -> None:
 
     with ScriptedServer(["One."]) as server:
         await record(store, server, ask)
-    with ScriptedServer(["Two."]) as server, forked(store, server, say="And?") as found:
+    with ScriptedServer(["Two."]) as server, forked(store, server, says=((1, "And?"),)) as found:
         result = await ask(server)
     assert [text for _, text in said(result)] == ["And?", "Two."]
     assert found.verdicts == ["hit", "live"]

@@ -98,7 +98,7 @@ def test_a_request_that_differs_before_the_recording_is_over_is_missed(recorded:
 
 @pytest.mark.parametrize("play", [pair, a_pair])
 def test_a_conversation_that_is_over_goes_on_with_one_thing_more(recorded: Path, play: Any) -> None:
-    with ScriptedServer(["FOUR.", "FIVE.", "SIX."]) as server, forked(recorded, server, say="And?") as found:
+    with ScriptedServer(["FOUR.", "FIVE.", "SIX."]) as server, forked(recorded, server, says=((1, "And?"),)) as found:
         result = asyncio.run(play(server)) if asyncio.iscoroutinefunction(play) else play(server)
     assert said(result)[:6] == ["Go.", "One.", "Go on.", "Two.", "Go on.", "Three."]
     assert said(result)[6:8] == ["And?", "FOUR."]
@@ -114,7 +114,7 @@ def test_of_several_conversations_the_one_that_is_named_goes_on(store: Path) -> 
     with ScriptedServer(["One.", "Two."]) as server, recording(store, mode="record") as seen:
         twice(server)
     plugins.sibling("scenarios.cassette").from_runs(seen.runs).write(store / "c.jsonl")
-    with ScriptedServer(["THREE."]) as server, forked(store, server, say="And?", after=2):
+    with ScriptedServer(["THREE."]) as server, forked(store, server, says=((2, "And?"),)):
         assert twice(server) == [["A", "One."], ["B", "Two.", "And?", "THREE."]]
 
 
@@ -132,7 +132,7 @@ def test_a_group_goes_on_with_its_history(store: Path) -> None:
         first = play(server)
     plugins.sibling("scenarios.cassette").from_runs(seen.runs).write(store / "c.jsonl")
     script = rules({"ann": ["A8", "A9"], "bob": ["B8", "B9"]})
-    with ScriptedServer(script) as server, forked(store, server, say="And?"):
+    with ScriptedServer(script) as server, forked(store, server, says=((1, "And?"),)):
         again = play(server)
     assert again[: len(first)] == first
     assert again[len(first)] == "And?"
@@ -143,7 +143,7 @@ def test_afterwards_the_framework_is_as_it_was(recorded: Path) -> None:
     from autogen import ConversableAgent
 
     before = vars(ConversableAgent)["initiate_chat"]
-    with ScriptedServer(["4", "5", "6"]) as server, forked(recorded, server, say="And?"):
+    with ScriptedServer(["4", "5", "6"]) as server, forked(recorded, server, says=((1, "And?"),)):
         assert vars(ConversableAgent)["initiate_chat"] is not before
         pair(server)
     assert vars(ConversableAgent)["initiate_chat"] is before
