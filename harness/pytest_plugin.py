@@ -156,7 +156,7 @@ def _stage(item: pytest.Item) -> Any:  # noqa: ANN401 - a sibling's Marked
         }
         with _in_own_words():
             item.stash[_STAGE] = marked.Marked(
-                marked.wish(keywords),
+                marked.marker(keywords),
                 name=item.name,
                 folder=item.path.parent,
                 record=item.config.getoption("--harness-record"),
@@ -173,7 +173,7 @@ class _in_own_words:  # noqa: N801 - used as a block
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         told = _own_words(error) if error is not None else ""
         if told:
-            pytest.fail(told, pytrace=False)
+            raise pytest.fail.Exception(told, pytrace=False) from None
 
 
 @pytest.fixture

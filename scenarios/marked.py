@@ -31,7 +31,7 @@ _RUN_ID = "HARNESS_RUN_ID"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Marker:
     """What a marker asks for; see ``docs/ci.md``. *cassette* is relative to the test's file; None is all live."""
 
     cassette: str | None = None
@@ -43,11 +43,11 @@ class Wish:
     limits: Mapping[str, float] = field(default_factory=dict)
 
 
-def wish(keywords: Mapping[str, Json]) -> Wish:
+def marker(keywords: Mapping[str, Json]) -> Marker:
     """Read a marker's keywords, limits (``max_cost_usd`` …) among them. Raises UsageError for one that is none."""
     limits = {name: value for name, value in keywords.items() if name in check.LIMITS}
     others = {name: value for name, value in keywords.items() if name not in limits}
-    known = [one.name for one in fields(Wish) if one.name != "limits"]
+    known = [one.name for one in fields(Marker) if one.name != "limits"]
     for name in others:
         if name not in known:
             near = difflib.get_close_matches(name, [*known, *check.LIMITS], n=1)
@@ -55,7 +55,7 @@ def wish(keywords: Mapping[str, Json]) -> Wish:
             raise UsageError(
                 f"@pytest.mark.harness has no {name!r}{meant}", hint=f"Known: {', '.join([*known, *check.LIMITS])}."
             )
-    found = Wish(**others, limits=limits)
+    found = Marker(**others, limits=limits)
     kinds = sorted(kind.value for kind in CALLS)
     for name, values, choices in (
         ("live", found.live, kinds),
@@ -76,7 +76,7 @@ class Marked:
     What was attached before is taken off: it belongs to somebody else's run.
     """
 
-    def __init__(self, asked: Wish, *, name: str, folder: Path, record: str = "none") -> None:
+    def __init__(self, asked: Marker, *, name: str, folder: Path, record: str = "none") -> None:
         """*name* is the test's, *folder* where its cassette is looked for; *record* is one of RECORD."""
         self.asked = asked
         self.name = name
@@ -94,6 +94,9 @@ class Marked:
     def begin(self) -> None:
         """Attach the harness. Raises UsageError if the cassette cannot be read."""
         if self.cassette is not None and not self._recording:
+            if not self.cassette.is_file():
+                hint = "Record it: `pytest --harness-record once`."
+                raise UsageError(f"no cassette at {str(self.cassette)!r}", hint=hint)
             self._replay = Replay.load(
                 self.cassette, kinds=self._kinds, matching=self.asked.matching, normalise=self.asked.normalise
             )

@@ -202,6 +202,14 @@ def test_a_marker_that_says_what_is_not_known_fails_with_the_word_that_was_meant
     assert "pytest_plugin.py" not in done.stdout
 
 
+def test_a_cassette_that_is_not_there_is_told_with_the_way_to_record_it(marked):
+    (marked / "talk.cassette.jsonl").unlink()
+    done = run_pytest(marked)
+    assert done.returncode == 1
+    assert "Record it: `pytest --harness-record once`." in done.stdout
+    assert "During handling" not in done.stdout
+
+
 def test_a_marked_test_in_which_no_agent_acts_is_no_pass(tmp_path):
     (tmp_path / "test_it.py").write_text("import pytest\n\n@pytest.mark.harness\ndef test_it():\n    pass\n")
     done = run_pytest(tmp_path)
@@ -270,3 +278,45 @@ def test_every_scenario_of_a_file_is_a_test_of_its_own(tmp_path):
     ]
     assert "wrong.scenario.yaml:2: 'data'" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+TEAM = """
+import pytest
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.conditions import MaxMessageTermination
+from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_ext.models.replay import ReplayChatCompletionClient
+
+
+@pytest.mark.asyncio
+@pytest.mark.harness(cassette="team.cassette.jsonl", findings=["ended-by-limit"])
+async def test_team(harness_run):
+    ada, ben = (AssistantAgent(name, ReplayChatCompletionClient(SAYS[name])) for name in ("ada", "ben"))
+    await RoundRobinGroupChat([ada, ben], termination_condition=MaxMessageTermination(3)).run(task="Greet.")
+    assert [message.text for message in harness_run.run.messages] == ["Greet.", "Hello.", "Hi."]
+"""
+AGENT = """
+import pytest
+from ag2 import Agent
+from ag2.testing import TestConfig
+
+
+@pytest.mark.asyncio
+@pytest.mark.harness(cassette="agent.cassette.jsonl")
+async def test_agent(harness_run):
+    await Agent("ada", "You are Ada.", config=TestConfig(*SAYS["ada"])).ask("Greet.")
+    assert [message.text for message in harness_run.run.messages] == ["Greet.", "Hello."]
+"""
+
+
+@pytest.mark.parametrize(("framework", "text"), [("autogen_agentchat", TEAM), ("ag2", AGENT)])
+def test_agents_of_the_other_frameworks_are_recorded_and_replayed_too(tmp_path, framework, text):
+    pytest.importorskip(framework)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    path = tmp_path / "test_it.py"
+    path.write_text("SAYS = {'ada': ['Hello.'], 'ben': ['Hi.']}\n" + text)
+    done = run_pytest(tmp_path, "--harness-record", "once")
+    assert done.returncode == 0, done.stdout
+    path.write_text("SAYS = {'ada': ['Nobody asks.'], 'ben': ['Nobody asks.']}\n" + text)
+    done = run_pytest(tmp_path)
+    assert done.returncode == 0, done.stdout
