@@ -42,7 +42,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests with the three AutoGens, the terminal app and the OTLP exporter."""
     session.install("-e", ".[classic,agentchat,ag2,tui,otlp]", *group("test"))
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
 
 
 def on_framework(name: str, *requirements: str, files: str, most_minor: int | None = None) -> None:
