@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness import config, plugins, semconv
 from harness.call import Call, Interceptor, Reply, Stream, achain, chain, stream_chain
 from harness.errors import HarnessError, UsageError
+from harness.freezing import Freeze
 from harness.journal import Journal, make_store
 from harness.offline import Walls
 from harness.privacy import Privacy
@@ -284,15 +285,17 @@ def run(
 def replay(cassette: str | os.PathLike[str]) -> Iterator[Any]:
     """Answer every call inside the block from *cassette*, and give the replay with its account.
 
-    Attaches the harness for the block if that has not been done. Raises UsageError if the cassette cannot be read. A
-    call it does not hold raises CassetteMissError in the program.
+    What stood still when it was recorded does so again, and nothing beyond this machine is reached. Attaches the
+    harness for the block if that has not been done. Raises UsageError if the cassette cannot be read. A call it does
+    not hold raises CassetteMissError in the program.
     """
     attached_before = _recording is not None
     recording = instrument()
     try:
         load = plugins.sibling("scenarios.replaying").Replay.load
         replaying = load(Path(cassette), redact=recording.privacy.redaction.text)
-        with recording.answered_by(replaying):
+        still = Freeze(replaying.cassette.header.freeze).still()
+        with recording.answered_by(replaying), still:
             yield replaying
     finally:
         if not attached_before:

@@ -49,11 +49,12 @@ class Playing:
     @property
     def interceptors(self) -> tuple[Interceptor, ...]:
         """Who may answer, outermost first."""
-        first = [self.limits] if self.limits is not None else []
+        found: list[Interceptor] = [] if self.limits is None else [self.limits]
         if self.replay is None:
-            return (*first, *([self.stubs] if self.stubs else []), self.freeze)
-        forked = Forking(self.replay, self.fork) if self.fork is not None else self.replay
-        return (*first, forked, self.freeze)
+            found += [self.stubs] if self.stubs else []
+        else:
+            found.append(self.replay if self.fork is None else Forking(self.replay, self.fork))
+        return (*found, *([self.freeze] if self.freeze.names else []))
 
     @property
     def attributes(self) -> dict[str, Json]:

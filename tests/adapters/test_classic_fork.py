@@ -150,6 +150,7 @@ def test_afterwards_the_framework_is_as_it_was(recorded: Path) -> None:
 
 
 def test_the_programs_own_cache_is_off_while_recording_and_replaying_and_only_then(store: Path, tmp_path: Path) -> None:
+    pytest.importorskip("diskcache", reason="the framework's disk cache is not installed")
     from autogen import Cache
 
     def play(server: ScriptedServer) -> list[str]:
