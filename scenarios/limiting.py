@@ -32,8 +32,8 @@ _TOLD = {
     "messages": "{:,.0f} messages",
     "model_calls": "{:,.0f} model calls",
     "tokens": "{:,.0f} tokens",
-    "cost_usd": "${:,.4f}",
-    "seconds": "{:,.0f} s",
+    "cost_usd": "${:g}",
+    "seconds": "{:g} s",
 }
 
 

@@ -167,11 +167,8 @@ class _Pool:
 
     def _lost(self, worker: _Worker, why: str) -> Answer | None:
         job = worker.job
-        self._end(worker)
-        worker.errors.seek(0)
-        lines = worker.errors.read().decode(errors="replace").splitlines()
+        lines = self._end(worker)
         last = next((line for line in reversed(lines) if line.strip()), "")
-        worker.errors.close()
         said = f": {one_line(last, 200)}" if last else ""
         code = worker.process.returncode
         signalled = f" (signal {-code})" if code is not None and code < 0 and "killed" not in why else ""
@@ -180,8 +177,8 @@ class _Pool:
         )
         return (job, problem) if job is not None else None
 
-    def _end(self, worker: _Worker) -> None:
-        """End a worker: it is asked to, so that it ends what it plays, and killed if it does not."""
+    def _end(self, worker: _Worker) -> list[str]:
+        """End a worker: it is asked to, so that it ends what it plays, and killed if it does not. Gives its stderr."""
         self._workers.remove(worker)
         self._selector.unregister(worker.answers)
         os.close(worker.jobs)
@@ -191,8 +188,9 @@ class _Pool:
         with contextlib.suppress(subprocess.TimeoutExpired):
             worker.process.wait(_TERMINATION_S)
         timing.kill(worker.process)
-        if worker.job is None:
-            worker.errors.close()
+        with worker.errors:
+            worker.errors.seek(0)
+            return worker.errors.read().decode(errors="replace").splitlines()
 
     def close(self) -> None:
         """End every worker, and what it plays."""

@@ -126,7 +126,7 @@ def here(  # noqa: PLR0913 - each is one thing that may be set
         recording.uninstrument()
     overdue = clock.struck and not _own(scenario, patience_s)
     if clock.struck and not overdue:
-        stopped = f"the limit of {scenario.limits['seconds']:,.0f} s was reached"
+        stopped = f"the limit of {scenario.limits['seconds']:g} s was reached"
     elif limits is not None and limits.reason is not None:
         stopped = limits.reason
     return Performance(
@@ -199,7 +199,7 @@ def in_a_process(  # noqa: PLR0913
     if code is None:
         seconds = _first(scenario, patience_s)
         if _own(scenario, patience_s):
-            return Performance(stopped=f"the limit of {seconds:,.0f} s was reached", output=output)
+            return Performance(stopped=f"the limit of {seconds:g} s was reached", output=output)
         return Performance(raised="it was killed", overdue=True, output=output)
     if code < 0:
         return Performance(raised=f"it was ended by signal {-code}", output=output)

@@ -209,7 +209,7 @@ def test_agents_that_ask_each_other_in_a_ring_are_refused(record: Record) -> Non
         ("messages: 3", "the limit of 3 messages was reached"),
         ("model_calls: 2", "the limit of 2 model calls was reached"),
         ("tokens: 20", "the limit of 20 tokens was reached"),
-        ("cost_usd: 0.000004", "the limit of $0.0000 was reached"),
+        ("cost_usd: 0.000004", "the limit of $4e-06 was reached"),
     ],
 )
 def test_a_limit_stops_agents_that_would_go_on_and_is_replayed(
