@@ -40,6 +40,7 @@ def drawn() -> list[object]:
     ]
 
 
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 def test_a_program_sees_the_same_clock_ids_and_chance_each_time() -> None:
     with Freeze(FROZEN).still():
         first = drawn()
