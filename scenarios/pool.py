@@ -183,10 +183,10 @@ class _Pool:
         self._selector.unregister(worker.answers)
         os.close(worker.jobs)
         os.close(worker.answers)
-        if worker.job is not None:
+        if worker.job is not None:  # Who has nothing to do has nothing to lose.
             worker.process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            worker.process.wait(_TERMINATION_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.process.wait(_TERMINATION_S)
         timing.kill(worker.process)
         with worker.errors:
             worker.errors.seek(0)

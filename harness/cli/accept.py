@@ -37,7 +37,8 @@ def command(*, paths: tuple[Path, ...], yes: bool, as_json: bool, store: Path | 
     found = runner.find(paths or (Path(),))
     if not found:
         raise NothingRanError("no scenario here", hint="A scenario is a file NAME.scenario.yaml.")
-    records = [_accept(path, yes=yes, store=store, show=not as_json) for path in found]
+    load_all = plugins.sibling("scenarios.scenario").load_all
+    records = [_accept(what, yes=yes, store=store, show=not as_json) for path in found for what in load_all(path)]
     if as_json:
         emit_json(records)
     elif not yes and any(record["changes"] or record["dropped"] for record in records if not record["refusals"]):
@@ -46,16 +47,15 @@ def command(*, paths: tuple[Path, ...], yes: bool, as_json: bool, store: Path | 
     return Exit.DIVERGED if any(record["refusals"] for record in records) else Exit.CLEAN
 
 
-def _accept(path: Path, *, yes: bool, store: Path | None, show: bool) -> dict[str, Any]:
-    runner, scenarios = plugins.sibling("scenarios.runner"), plugins.sibling("scenarios.scenario")
+def _accept(what: Any, *, yes: bool, store: Path | None, show: bool) -> dict[str, Any]:  # noqa: ANN401 - a Scenario
+    runner = plugins.sibling("scenarios.runner")
     accepting, cassettes = plugins.sibling("scenarios.accepting"), plugins.sibling("scenarios.cassette")
-    what = scenarios.load(path)
     recorded = cassettes.read(what.cassette)
     verdict = runner.rehearse(what, store=store, matching="sequence", tags=("accept",))
     framework = verdict.summary.framework if verdict.summary else None
     made = accepting.accept(recorded, verdict.replayed.calls, kinds=CALLS - what.live, framework=framework)
     refusals = list(made.refusals)
-    if verdict.raised is not None and what.expect.ending != "error":
+    if verdict.raised is not None and what.expect.ending not in {"error", "stopped"}:
         refusals.insert(0, f"the program did not come to its end: {verdict.raised}")
     proof = None
     if made.needed and not refusals:
@@ -67,7 +67,7 @@ def _accept(path: Path, *, yes: bool, store: Path | None, show: bool) -> dict[st
     if show:
         _tell(what, made, refusals, proof, written=written)
     return {
-        "path": str(path),
+        "path": str(what.path),
         "cassette": str(what.cassette),
         "changes": [
             {"call": change.call, "line": change.line, "differences": [found.text for found in change.differences]}
