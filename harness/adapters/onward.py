@@ -67,9 +67,10 @@ class _Onward:
             wrap(BaseChatAgent, "run_stream", self._stream)
             wrap(BaseChatAgent, "run", self._run)
         elif module == "ag2":
-            from ag2 import Agent
+            from ag2.agent import Agent, AgentReply
 
             wrap(Agent, "ask", self._ask)
+            wrap(AgentReply, "ask", self._ask)
 
     def _more(self, *, outermost: bool) -> str | None:
         """Give what is said after the conversation that is over, if anything; counted where the program began it."""
@@ -120,9 +121,9 @@ class _Onward:
         return run
 
     def _ask(self, original: Function) -> Function:
-        async def ask(agent: Any, *args: Any, **kwargs: Any) -> Any:
+        async def ask(whom: Any, *args: Any, **kwargs: Any) -> Any:
             outermost = current() is None
-            reply = await original(agent, *args, **kwargs)
+            reply = await original(whom, *args, **kwargs)
             more = self._more(outermost=outermost)
             return reply if more is None else await reply.ask(more)
 
