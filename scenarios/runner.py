@@ -97,7 +97,8 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     asked, opinions = _asked(kept, run, what, how, going=ended) if run is not None else ([], None)
     judged = _run(kept, opinions.run_id) if opinions is not None and opinions.run_id else None
     recorded = recording and run is not None and ended
-    if recorded and run is not None and (judged is not None or not what.program):
+    # A program has written its cassette itself, if it came to its own end, and without what a judge was asked.
+    if recorded and run is not None and not (what.program and judged is None and went.stopped is None):
         runs = [run] if judged is None else [run, judged]
         made = cassette.from_runs(runs, note=note, normalise=what.normalise)
         made.write(what.cassette, in_order=what.matching == "strict")

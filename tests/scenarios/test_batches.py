@@ -330,6 +330,32 @@ def test_a_selection_that_means_nothing_is_an_error(folder):
     assert [one["name"] for one in json.loads(out)] == ["a"]
 
 
+def test_workers_play_the_cases_of_a_file_and_what_is_written_in_python(folder):
+    talks(folder, "a")
+    path = folder / "a.scenario.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "data: [{case: x, n: 12}, {case: y, n: 3}]\n", encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("expect:", "expect:\n  messages: '{n}'"), encoding="utf-8")
+    for case in "xy":
+        shutil.copy(LIBRARY / "politeness.cassette.jsonl", folder / f"a.{case}.cassette.jsonl")
+    shutil.copy(LIBRARY / "politeness.cassette.jsonl", folder / "b.cassette.jsonl")
+    (folder / "b.scenario.py").write_text(
+        "import harness\nmodel = {'model': 'gpt-4o-mini', 'temperature': 0}\n"
+        "agents = [{'name': name, 'type': 'assistant', 'llm_config': model,"
+        " 'system_message': f'You are {name.title()}. Be polite and always answer.'} for name in ('ada', 'ben')]\n"
+        "harness.scenario('b', framework='classic', agents=agents, team={'initiator': 'ada', 'max_turns': 6},\n"
+        "    task='Shall we meet on Tuesday at ten?', expect={'findings': ['L101', 'T301'],\n"
+        "    'python': [lambda run: len(run.messages) == 12 or 'another length']})\n",
+        encoding="utf-8",
+    )
+    _, out, _ = ran(folder, "-n", "2", "--json")
+    found = {one["name"]: (one["outcome"], one["reasons"]) for one in json.loads(out)}
+    assert found == {
+        "a[x]": ("passed", []),
+        "a[y]": ("failed", ["expected 3 messages, but there were 12"]),
+        "b": ("passed", []),
+    }
+
+
 def test_repeated_scenarios_are_put_together_by_workers_too(folder):
     talks(folder, "a", "b")
     code, out, _ = ran(folder, "-n", "2", "--repeat", "2", "--json")

@@ -253,3 +253,21 @@ def test_a_factory_may_return_a_team_and_its_task(record: Record, stage: Path) -
     path, first, _ = record("factory: shop:chat\nexpect: {said: [Hello.]}\n", ["Hello."])
     assert (first.outcome, first.reasons) == ("passed", ())
     assert runner.run_scenario(path).outcome == "passed"
+
+
+@needs("classic")
+def test_a_limit_stops_a_program_in_its_own_process(record: Record, stage: Path) -> None:
+    (stage / "app.py").write_text(
+        "import autogen\n"
+        "config = {'config_list': [{'model': 'gpt-4o-mini'}], 'cache_seed': None}\n"
+        "one, other = (autogen.AssistantAgent(name, llm_config=config) for name in ('one', 'other'))\n"
+        "one.initiate_chat(other, message='Go.', max_turns=30)\n",
+        encoding="utf-8",
+    )
+    text = "program: app.py\nlimits: {model_calls: 3}\n"
+    path, first, server = record(text + "expect: {ending: stopped}\n", lambda r: f"Hello {len(r['messages'])}.")
+    assert (first.outcome, first.reasons, first.recorded, len(server.log)) == ("passed", (), True, 3)
+    again = runner.run_scenario(path)
+    assert (again.outcome, again.account.hits, again.account.unused) == ("passed", 3, 0)
+    path.write_text(text, encoding="utf-8")
+    assert runner.run_scenario(path).reasons == ("it was stopped: the limit of 3 model calls was reached",)
