@@ -94,7 +94,8 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     went = _stopped(went, run)
     findings = _judged(kept, run, what, settings) if run is not None else []
     ended = went.raised is None or (went.stopped is not None and what.expect.ending == "stopped")
-    asked, opinions = _asked(kept, run, what, how, going=ended) if run is not None else ([], None)
+    asking = how if fork is None else {**how, "replay": None}  # a judge of what is new has no recorded opinion
+    asked, opinions = _asked(kept, run, what, asking, going=ended) if run is not None else ([], None)
     judged = _run(kept, opinions.run_id) if opinions is not None and opinions.run_id else None
     recorded = recording and run is not None and ended
     # A program has written its cassette itself, if it came to its own end, and without what a judge was asked.
@@ -102,11 +103,12 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
         runs = [run] if judged is None else [run, judged]
         made = cassette.from_runs(runs, note=note, normalise=what.normalise)
         made.write(what.cassette, in_order=what.matching == "strict")
+    left = way if fork is None else "match"  # what a fork leaves of a recording is meant to be left
     found = verdict.decide(
         what,
         run=run,
         findings=findings,
-        replayed=None if replay is None else rehearsal.look(replay.cassette, _both(run, judged), kinds=kinds, way=way),
+        replayed=None if replay is None else rehearsal.look(replay.cassette, _both(run, judged), kinds=kinds, way=left),
         went=went,
         recorded=recorded,
         seconds=seconds,

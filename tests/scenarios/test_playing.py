@@ -243,8 +243,9 @@ def test_what_is_not_frozen_parts(folder, serve):
     assert runner.run_scenario(path).code is Exit.DIVERGED
 
 
-def test_a_fork_says_how_far_it_was_played_and_leaves_the_cassette(folder, serve):
-    path = write(folder, "shop")
+@pytest.mark.parametrize("matching", ["match", "strict", "sequence"])
+def test_a_fork_says_how_far_it_was_played_and_leaves_the_cassette(folder, serve, matching):
+    path = write(folder, "shop", f"matching: {matching}\n")
     record(path, serve, BUY)
     before = (folder / "one.cassette.jsonl").read_bytes()
     server = serve(["It is 7. DONE"])
@@ -341,3 +342,14 @@ def test_what_is_played_is_told_to_a_program_in_a_process_of_its_own(folder, mon
     assert made.replay.kinds == frozenset(set(Operation) & made.replay.kinds) - {Operation.TOOL}
     assert made.stubs.answer(Call(operation=Operation.HUMAN, agent="u", request={})) == {"input": "exit"}
     assert made.mode == "record"
+
+
+def test_a_judge_of_a_fork_is_asked_for_real(folder, serve):
+    judged = "expect: {judge: [{criterion: It is cheap., llm_config: {model: gpt-4o-mini}}]}\n"
+    path = write(folder, "shop", judged)
+    record(path, serve, [*BUY, "PASS\nIt is 1."])
+    server = serve(["It is 99. DONE", "FAIL\nIt is 99."])
+    verdict = runner.rehearse(load(path), fork=Fork(message=5))
+    assert verdict.outcome == "failed"
+    assert "It is 99." in verdict.reasons[0]
+    assert "It is 99. DONE" in server.log[1]["request"]["messages"][-1]["content"]
