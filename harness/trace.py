@@ -15,13 +15,13 @@ import random
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from harness import bridging, describe, faults, semconv
 from harness.call import Call, Reply
-from harness.canonical import context_hash, digest, encode
+from harness.contents import Contents, Link, Part, news
 from harness.model import Json, Operation
 from harness.privacy import Privacy
 from harness.redaction import Redaction, store_key
@@ -32,18 +32,11 @@ if TYPE_CHECKING:
 
     from harness.journal import Journal
 
-__all__ = ["Link", "Part", "RunState", "Scope", "Trace", "current", "safely", "swap"]
+__all__ = ["RunState", "Scope", "Trace", "current", "safely", "swap"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-Part = tuple[str, str]
-"""A content's hash and its redacted canonical JSON."""
-Link = tuple[str, str | None, Part]
-"""A context's hash, the hash of the context before it, and the part it adds."""
 
-_MOST_REMEMBERED = 8192
-_MOST_HISTORIES = 64
-_MOST_LINKS = 65_536
 _MOST_KNOWN = 200_000
 _MOST_NAMED = 1000
 _LONGEST_ERROR = 2000
@@ -161,9 +154,7 @@ class Trace:
         self._sequence = itertools.count(1)
         self._dice = random.Random(os.urandom(16))  # noqa: S311 - ids, not secrets, and never the program's own dice
         self._process = journal.process
-        self._parts: dict[int, tuple[object, str, str]] = {}
-        self._links: dict[tuple[str | None, str], str] = {}
-        self._histories: dict[int, tuple[list[Mapping[str, Json]], list[Link]]] = {}
+        self.contents = Contents(self.privacy)
         _writing = weakref.ref(self)
 
     # Runs ---------------------------------------------------------------------------------------------------------
@@ -341,7 +332,7 @@ class Trace:
     @safely
     def spoken(self, sender: str, recipients: Sequence[str], body: Mapping[str, Json], *, heard: bool = True) -> Scope:
         """Write one message, said now. With *heard* False its deliveries follow, and ``delivered`` completes it."""
-        part = self.part(body)
+        part = self.contents.part(body)
         attributes = {
             semconv.HARNESS_SENDER: sender,
             semconv.HARNESS_RECIPIENTS: list(recipients),
@@ -362,53 +353,11 @@ class Trace:
         self._complete(scope.record, scope.record["start_ns"], scope.record["seq"], ok=True)
         self._emit(scope)
 
-    # Contents -----------------------------------------------------------------------------------------------------
-
-    def part(self, body: object) -> Part:
-        """Redact *body*, and give its hash and canonical JSON. The same object is worked on once: never change it."""
-        seen = self._parts.get(id(body))
-        if seen is not None and seen[0] is body:
-            return seen[1], seen[2]
-        text = self.privacy.body(body)
-        name = digest(text)
-        if len(self._parts) >= _MOST_REMEMBERED:
-            self._parts = {}
-        self._parts[id(body)] = (body, name, text)
-        return name, text
-
-    def context(self, messages: Sequence[Mapping[str, Json]]) -> tuple[str | None, Sequence[Link]]:
-        """Chain *messages* into a context: its hash (None for no messages), and the links that it is made of.
-
-        A history that has grown costs what is new of it: the same objects in the same order are known at one look.
-        """
-        if not messages:
-            return None, ()
-        first, asked = messages[0], list(messages)
-        before, links = self._histories.get(id(first), ((), ()))
-        known = len(before) if before and before[0] is first and asked[: len(before)] == before else 0
-        found = list(links[:known])
-        last = found[-1][0] if found else None
-        for message in asked[known:]:
-            part = self.part(message)
-            link = self._links.get((last, part[0])) or self._link(last, part[0])
-            found.append((link, last, part))
-            last = link
-        if len(self._histories) >= _MOST_HISTORIES:
-            self._histories = {}
-        self._histories[id(first)] = asked, found
-        return last, found
-
-    def _link(self, last: str | None, part: str) -> str:
-        if len(self._links) >= _MOST_LINKS:
-            self._links = {}
-        link = self._links[last, part] = context_hash(last, part)
-        return link
-
     def _emit(self, scope: Scope, contents: Sequence[Part] = (), links: Sequence[Link] = ()) -> bool:
         """Write what is new of *contents* and *links*, and then the span's record, in one go. Says whether it was."""
         run, record = scope.run, scope.record
         run.doubt(self.journal.process)
-        before, fresh = _news(run, contents, links) if contents or links else ("", None)
+        before, fresh = news(run, contents, links) if contents or links else ("", None)
         if scope.span is not None and record["k"] == "e":
             bridging.end(scope.span, self.privacy.visible(record))
         written = self.journal.write(f"{before}{self.privacy.record(record)}\n".encode(errors="replace"))
@@ -441,11 +390,11 @@ class Trace:
         contents: list[Part] = []
         links: Sequence[Link] = ()
         if call.operation is Operation.CHAT:
-            context, links = self.context(call.request.get("messages") or ())
+            context, links = self.contents.context(call.request.get("messages") or ())
             if context:
                 attributes[semconv.HARNESS_INPUT_CONTEXT] = context
             if call.request.get("tools"):
-                tools = self.part(call.request["tools"])
+                tools = self.contents.part(call.request["tools"])
                 contents.append(tools)
                 attributes[semconv.HARNESS_TOOLS_PART] = tools[0]
         return self.open(call.operation, describe.subject(call), attributes, contents=contents, links=links)
@@ -455,38 +404,12 @@ class Trace:
         attributes = describe.answered(call, reply, self._prices)
         contents: list[Part] = []
         if call.operation is Operation.CHAT and reply.value is not None:
-            output = self.part(reply.value.get("message") or {})
+            output = self.contents.part(reply.value.get("message") or {})
             contents.append(output)
             attributes[semconv.HARNESS_OUTPUT_PART] = output[0]
             if reply.value.get("choices"):
-                others = [self.part(choice.get("message") or {}) for choice in reply.value["choices"]]
+                others = [self.contents.part(choice.get("message") or {}) for choice in reply.value["choices"]]
                 contents += others
                 attributes[semconv.HARNESS_OUTPUT_CHOICES] = [name for name, _ in others]
         # A reply with both a value and an exception is an answer: the framework's way to say "nobody".
         self.close(scope, attributes, error=reply.error if reply.value is None else None, contents=contents)
-
-
-def _news(run: RunState, contents: Sequence[Part], links: Sequence[Link]) -> tuple[str, set[str]]:
-    """Write, as lines, what of *contents* and *links* is not written in *run* yet, and give the names of that."""
-    fresh, lines, run_id = set[str](), [], encode(run.run_id)
-    new = _unwritten(links, run.known)
-    for name, text in [*(part for _, _, part in new), *contents]:
-        if name not in run.known and name not in fresh:
-            fresh.add(name)
-            lines.append(f'{{"k":"p","run_id":{run_id},"hash":"{name}","body":{text}}}\n')
-    for link, prev, (part, _) in new:
-        fresh.add(link)
-        before = f'"{prev}"' if prev else "null"
-        lines.append(f'{{"k":"l","run_id":{run_id},"hash":"{link}","prev":{before},"part":"{part}"}}\n')
-    return "".join(lines), fresh
-
-
-def _unwritten(links: Sequence[Link], known: Container[str]) -> list[Link]:
-    """Give the links that are not written yet, in order. One that is has all before it written, and their parts."""
-    new: list[Link] = []
-    for link in reversed(links):
-        if link[0] in known:
-            break
-        new.append(link)
-    new.reverse()
-    return new

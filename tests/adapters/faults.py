@@ -25,6 +25,7 @@ from tests.server import Reply, ScriptedServer, ToolCall
 
 MODULES = (
     "harness.trace",
+    "harness.contents",
     "harness.describe",
     "harness.privacy",
     "harness.bridging",
@@ -46,8 +47,8 @@ WORKERS = frozenset(
     {
         "trace:Trace._begin",
         "trace:Trace._emit",
-        "trace:Trace.part",
-        "trace:Trace.context",
+        "contents:Contents.part",
+        "contents:Contents.context",
         "trace:Trace.new_run",
         "describe:asked",
         "describe:answered",

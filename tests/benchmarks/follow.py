@@ -110,5 +110,5 @@ def write(store: str) -> None:
         for number in range(SPANS):
             body = {"role": "assistant", "parts": [{"type": "text", "content": f"{number:08d} " + "lorem ipsum " * 83}]}
             scope = trace.open(Operation.CHAT, "coder", {"gen_ai.request.model": "gpt-4o-mini"})
-            trace.close(scope, {"gen_ai.usage.input_tokens": 220}, contents=[trace.part(body)])
+            trace.close(scope, {"gen_ai.usage.input_tokens": 220}, contents=[trace.contents.part(body)])
             time.sleep(1 / PER_SECOND)

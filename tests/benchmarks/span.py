@@ -81,7 +81,7 @@ def traced(folder: Path) -> Iterator[Callable[[], float]]:
 
         def once() -> None:
             scope = trace.open(Operation.OTHER, "coder", ATTRIBUTES)
-            trace.close(scope, ENDING, contents=[trace.part(next(said))])
+            trace.close(scope, ENDING, contents=[trace.contents.part(next(said))])
 
         with trace.within(trace.new_run()), trace.operation(Operation.CONVERSATION, "chat"):
             yield lambda: each(once)

@@ -39,7 +39,7 @@ def trace(store):
 def chat(trace: Trace) -> None:
     """Ask with the same history as ever, and say its last message."""
     with trace.operation(Operation.CONVERSATION, "chat"):
-        context, links = trace.context(HISTORY)
+        context, links = trace.contents.context(HISTORY)
         asked = {"harness.input.context": context}
         trace.close(trace.open(Operation.CHAT, "model", asked, links=links))
         trace.spoken("a", ["b"], HISTORY[1])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import privacy, trace
+from harness import contents, privacy
 from harness.call import Call, Reply
 from harness.model import Operation
 from harness.store import open_store
@@ -20,7 +20,7 @@ from tests.server import ScriptedServer
 pytestmark = stage.THEIR_WARNINGS
 
 SHORT, LONG = 200, 400
-COUNTED = {"context_hash": trace, "canonical": privacy, "digest": trace}
+COUNTED = {"context_hash": contents, "canonical": privacy, "digest": contents}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
