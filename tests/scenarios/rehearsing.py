@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ Record = Callable[..., tuple[Path, Any, ScriptedServer]]
 
 
 @pytest.fixture
-def record(stage: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
+def record(stage: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]:
     """Record a scenario against a script; afterwards there is neither server nor key."""
 
     def recording(text: str, script: Script, name: str = "one") -> tuple[Path, Any, ScriptedServer]:
@@ -57,4 +58,5 @@ def record(stage: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
             verdict = runner.run_scenario(path, record="all")
         return path, verdict, server
 
-    return recording
+    yield recording
+    gc.collect()  # What frameworks leave open is collected in the test that left it.

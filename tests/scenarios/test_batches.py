@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -39,7 +40,8 @@ PATIENCE_S = 60
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HARNESS_STORE", str(tmp_path / "store"))
-    return tmp_path
+    yield tmp_path
+    gc.collect()  # What frameworks leave open is collected in the test that left it.
 
 
 def talks(folder, *names, **changes):

@@ -38,8 +38,8 @@ def item(name, **arguments):
             Sequence(exactly=(item("search", text="Bonn"), item("book"), item("search"))),
             [
                 (
-                    'expected the tools search(text=Bonn), book, search to be called, but it was search({"text": "Oslo", '
-                    '"limit": 3}), book, search({"text": "Rome"})'
+                    "expected the tools search(text=Bonn), book, search to be called, but it was "
+                    'search({"text": "Oslo", "limit": 3}), book, search({"text": "Rome"})'
                 )
             ],
         ),
