@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.patching import Patches
@@ -33,7 +34,7 @@ def say(texts: Mapping[int, str]) -> Callable[[], None]:
         else:
             import wrapt
 
-            wrapt.register_post_import_hook(lambda _, name=module: onward.attend(name), module)
+            wrapt.register_post_import_hook(onward.imported, module)
     return onward.stop
 
 
@@ -42,6 +43,10 @@ class _Onward:
         self._texts = texts
         self._over = 0
         self._patches: Patches | None = Patches()
+
+    def imported(self, module: ModuleType) -> None:
+        """Attend to a framework that the program imports now."""
+        self.attend(module.__name__)
 
     def stop(self) -> None:
         """Leave the frameworks as they were."""
