@@ -13,6 +13,7 @@ import pytest
 
 import harness
 from harness.call import Call, Reply
+from harness.contents import Contents
 from harness.model import Operation
 from harness.trace import Trace, current
 from tests.adapters.ag2_stage import add, ag2, agent, config, said, store
@@ -146,7 +147,7 @@ async def test_a_fault_of_ours_changes_nothing(
         child = agent("child", server, "You count.").as_tool(description="Counts.")
         return (await agent("boss", server, "You lead.", tools=[child]).ask("Go.")).body
 
-    monkeypatch.setattr(Trace, broken, harness.trace.safely(fail))
+    monkeypatch.setattr(Contents if hasattr(Contents, broken) else Trace, broken, harness.trace.safely(fail))
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     with ScriptedServer(script) as server:
         harness.instrument(store)

@@ -91,7 +91,7 @@ def test_no_content_is_anywhere_where_none_is_captured(tmp_path: Path, capture: 
     senders = {message.sender for message in run.messages}
     assert f"helper_{planted['agent_name']}" in senders
     shown = harness("show", "@1", cwd=tmp_path).stdout
-    assert f"contents withheld (capture = {capture})" in shown
+    assert f"contents withheld (capture = {capture})" in " ".join(shown.split())
     assert "[withheld" in shown
     assert all("[withheld" in message.text for message in run.messages if not message.tool_calls)
 
