@@ -22,7 +22,7 @@ from harness.store.schema import RUN_COLUMNS, attach, connect, reading
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
-BATCH_BYTES = 96 << 20
+BATCH_BYTES = 112 << 20
 _PATIENCE_S = 1.0
 _RUNS = ", ".join(RUN_COLUMNS)
 
