@@ -103,10 +103,11 @@ class EndedByLimit(Check):
     def _finding(self, event: Event, ending: Ending, talk: _Talk) -> Finding:
         shown = talk.near or talk.last
         after = talk.messages - talk.near_at
-        number = (ending.detail or "").isdigit()
-        limit = _NAMES[ending.kind] + (
-            f"={ending.detail}" if number else f" ({ending.detail})" if ending.detail else ""
-        )
+        limit, detail = _NAMES[ending.kind], ending.detail or ""
+        if detail.isdigit():
+            limit += f"={detail}"
+        elif detail and detail != limit:
+            limit += f" ({detail})"
         text = (
             f"{limit}{f' of {ending.agent}' if ending.agent else ''} ended the conversation, not a termination message"
         )

@@ -120,3 +120,9 @@ def test_a_conversation_that_still_goes_on_is_not_interrupted():
 def test_events_without_messages_break_nothing():
     (finding,) = endings(talk([], ending="max_rounds"))
     assert finding.span_id
+
+
+@pytest.mark.parametrize(("detail", "said"), [("max_round", "max_round ended"), ("12", "max_round=12 ended")])
+def test_a_limit_is_named_once(detail, said):
+    (finding,) = endings(talk(["ann: Hello."], ending="max_rounds", HARNESS_ENDING_DETAIL=detail))
+    assert finding.text.startswith(said)
