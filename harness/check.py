@@ -38,11 +38,13 @@ class Settings:
     """What a project asks of its runs.
 
     *limits* are budgets by name (see LIMITS), *prices* US dollars per million tokens as ``{model: (input, output)}``
-    for calls whose cost was not recorded.
+    for calls whose cost was not recorded. *thresholds* are numbers to judge by instead of a check's own, by code and
+    name (see ``Check.thresholds``).
     """
 
     limits: Mapping[str, float] = field(default_factory=dict)
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 LIMITS: Mapping[str, str] = {
@@ -58,17 +60,23 @@ LIMITS: Mapping[str, str] = {
 class Check:
     """Base of all checks; one object judges one run.
 
-    A subclass sets *code* (a letter and three digits), *name* (kebab-case), *severity* and *needs*. Its docstring is
-    what ``harness explain`` prints: a title, then paragraphs that begin with ``Why:`` and ``Fix:``.
+    A subclass sets *code* (a letter and three digits), *name* (kebab-case), *severity* and *needs*, and *thresholds*:
+    the numbers it judges by, with their defaults, which a project may set. Its docstring is what ``harness explain``
+    prints: a title, then paragraphs that begin with ``Why:`` and ``Fix:``.
     """
 
     code: ClassVar[str]
     name: ClassVar[str]
     severity: ClassVar[Severity]
     needs: ClassVar[frozenset[Need]] = frozenset()
+    thresholds: ClassVar[Mapping[str, float]] = {}
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+
+    def threshold(self, name: str) -> float:
+        """Give the number to judge by: the project's, else this check's own."""
+        return self.settings.thresholds.get(self.code, {}).get(name, self.thresholds[name])
 
     def see(self, event: Event) -> Iterable[Finding]:  # noqa: ARG002 - for subclasses
         """Take in the next event and yield what it shows."""
@@ -202,7 +210,7 @@ class Judge:
     def _crashed(self, kind: type[Check], error: Exception, event: Event | None) -> Finding:
         return self._crash.finding(
             f"{kind.code} {kind.name} broke: {type(error).__name__}: {error}",
-            seq=event.seq if event else None,
+            seq=event.number if event else None,
             span_id=event.span.span_id if event else None,
             evidence={"check": kind.code, "error": type(error).__qualname__},
         )

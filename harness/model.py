@@ -175,7 +175,9 @@ class Severity(str, Enum):
 class Finding:
     """What a check has to say about a run, with the place and the evidence.
 
-    ``seq`` and ``span_id`` point at the message or call where it shows first; None for the run as a whole.
+    ``seq`` is the number of the message where it shows (see ``Event.number``), and ``span_id`` the span of that message
+    or call; None for the run as a whole. ``evidence`` names messages by their numbers, and nothing that differs between
+    a live run, its replay and its import: no span ids, no times.
     """
 
     code: str
@@ -192,10 +194,12 @@ class Event:
     """Something that happened, in ``seq`` order: what checks are fed.
 
     ``phase`` is ``"start"``, ``"end"`` or, for messages, ``"point"``. ``message`` is set for messages,
-    ``call`` for the end of a call, ``ending`` for the end of a conversation.
+    ``call`` for the end of a call, ``ending`` for the end of a conversation. ``number`` counts the messages of the run
+    that were spoken before: a message's own number, from 0, and for anything else that of the message to come.
     """
 
     seq: int
+    number: int
     at_ns: int
     phase: str
     span: Span

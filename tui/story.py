@@ -226,15 +226,15 @@ def _tokens_by_turn(run: Run, by_id: Mapping[str, Span]) -> dict[str, int]:
 def _with_findings(items: list[Item], findings: Sequence[Finding], by_id: Mapping[str, Span]) -> list[Item]:
     """Attach each finding to the item it points at; those of the run as a whole come last, by themselves."""
     at_span = {item.span.span_id: index for index, item in enumerate(items) if item.span is not None}
-    at_seq = {item.message.seq: index for index, item in enumerate(items) if item.message is not None}
+    messages = [index for index, item in enumerate(items) if item.message is not None]
     own: dict[int, list[Finding]] = {}
     whole = []
     for finding in findings:
         place = at_span.get(finding.span_id or "")
-        if place is None and finding.seq is not None:
-            place = at_seq.get(finding.seq)
         if place is None and (span := by_id.get(finding.span_id or "")) is not None:
             place = _nearest(items, span.start_ns)
+        if place is None and finding.seq is not None and messages:
+            place = messages[min(finding.seq, len(messages) - 1)]
         if place is None:
             whole.append(finding)
         else:

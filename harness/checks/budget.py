@@ -69,16 +69,9 @@ class _Budget(Check):
         most = f"; most by {next(iter(shares))}" if len(shares) > 1 else f" by {next(iter(shares))}" if shares else ""
         return self.finding(
             f"{self.show(self._used)} used{most}, {self.show(allowed)} allowed ({self.limit})",
-            seq=event.seq,
+            seq=event.number,
             span_id=event.span.span_id,
-            evidence={
-                "limit": self.limit,
-                "allowed": allowed,
-                "used": self._used,
-                "by_agent": shares,
-                "seqs": [event.seq],
-                "span_ids": [event.span.span_id],
-            },
+            evidence={"limit": self.limit, "allowed": allowed, "used": self._used, "by_agent": shares},
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness import semconv
 from harness.check import Check, Need, Settings
-from harness.model import LIMITS, Ending, EndingKind, Event, Finding, Message, Operation, Severity, Status
+from harness.model import LIMITS, Ending, EndingKind, Event, Finding, Operation, Severity, Status
 from harness.text import one_line
 
 WORD = "TERMINATE"
@@ -33,8 +33,8 @@ class _Talk:
     """What is known of a conversation that goes on."""
 
     messages: int = 0
-    last: Message | None = None
-    near: Message | None = None
+    last: Event | None = None
+    near: Event | None = None
     why: str = ""
     near_at: int = 0
 
@@ -87,11 +87,11 @@ class EndedByLimit(Check):
         if message is not None and message.conversation_id is not None:
             talk = self._talks.setdefault(message.conversation_id, _Talk())
             talk.messages += 1
-            talk.last = message
+            talk.last = event
             why = near_miss(message.text)
             # The first message is the task: it may well ask for the word.
             if why and talk.messages > 1:
-                talk.near, talk.why, talk.near_at = message, why, talk.messages
+                talk.near, talk.why, talk.near_at = event, why, talk.messages
         elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
             talk = self._talks.pop(event.span.span_id, _Talk())
             # A sequence of chats ends as its last one did, which has been judged.
@@ -101,7 +101,8 @@ class EndedByLimit(Check):
                 yield self._finding(event, ending, talk)
 
     def _finding(self, event: Event, ending: Ending, talk: _Talk) -> Finding:
-        shown = talk.near or talk.last
+        shown = talk.near or talk.last or event
+        near = talk.near.message if talk.near is not None else None
         after = talk.messages - talk.near_at
         limit, detail = _NAMES[ending.kind], ending.detail or ""
         if detail.isdigit():
@@ -111,26 +112,23 @@ class EndedByLimit(Check):
         text = (
             f"{limit}{f' of {ending.agent}' if ending.agent else ''} ended the conversation, not a termination message"
         )
-        if talk.near is not None:
+        if near is not None:
             said = "" if talk.why == "alone" else f" {talk.why}"
-            text += f"; {talk.near.sender} said {WORD}{said} {_before(after)}"
+            text += f"; {near.sender} said {WORD}{said} {_before(after)}"
         return self.finding(
             text,
-            seq=shown.seq if shown else event.seq,
-            span_id=shown.span_id if shown else event.span.span_id,
+            seq=shown.number,
+            span_id=shown.span.span_id,
             evidence={
                 "ending": ending.kind.value,
                 "limit": ending.detail,
                 "agent": ending.agent,
-                "conversation_id": event.span.span_id,
-                "seqs": [event.seq] if shown is None else [shown.seq, event.seq],
-                "span_ids": [event.span.span_id] if shown is None else [shown.span_id, event.span.span_id],
                 "near_miss": None
-                if talk.near is None
+                if near is None
                 else {
-                    "sender": talk.near.sender,
+                    "sender": near.sender,
                     "why": talk.why,
-                    "text": one_line(talk.near.text[-_SHOWN:], _SHOWN),
+                    "text": one_line(near.text[-_SHOWN:], _SHOWN),
                     "messages_after": after,
                 },
             },
@@ -178,13 +176,7 @@ class Interrupted(Check):
         last = self._last
         yield self.finding(
             f"the program died {(last.at_ns - self._cut.at_ns) / 1e9:,.1f} s into the conversation",
-            seq=last.seq,
+            seq=last.number,
             span_id=last.span.span_id,
-            evidence={
-                "conversation_id": self._cut.span.span_id,
-                "open_spans": self._open,
-                "last_operation": last.span.operation.value,
-                "seqs": [self._cut.seq, last.seq],
-                "span_ids": [self._cut.span.span_id, last.span.span_id],
-            },
+            evidence={"open_spans": self._open, "last_operation": last.span.operation.value},
         )

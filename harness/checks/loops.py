@@ -7,13 +7,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from harness.check import Check, Need, Settings
 from harness.model import Event, Finding, Json, Message, Operation, Severity, part_text
 from harness.text import one_line
-
-TIMES = 3
-"""The same said so often is a loop."""
 
 _MOST_REMEMBERED = 4096
 _SHOWN = 80
@@ -75,7 +73,7 @@ def _arguments(value: Json) -> Json:
 class _Seen:
     """The times one move was made since something new was said in between."""
 
-    places: list[tuple[int, int, str]]  # number within the conversation, seq, span id
+    places: list[tuple[int, int, str]]  # number within the conversation, number within the run, span id
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,15 +106,17 @@ class RepeatedMessage(Check):
     name = "repeated-message"
     severity = Severity.WARNING
     needs = frozenset({Need.CONTENT})
+    thresholds: ClassVar[Mapping[str, float]] = {"times": 3}
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
+        self._times = int(self.threshold("times"))
         self._talks: dict[str | None, _Talk] = {}
 
     def see(self, event: Event) -> Iterable[Finding]:
         """Count what is said again; what a human types is new to every conversation."""
         if event.message is not None:
-            yield from self._hear(event.message, event.seq)
+            yield from self._hear(event.message, event.number)
         elif event.phase == "end" and event.span.operation is Operation.HUMAN and _typed(event):
             for talk in self._talks.values():
                 talk.newest, talk.reported = talk.count, False
@@ -124,10 +124,10 @@ class RepeatedMessage(Check):
         elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
             self._talks.pop(event.span.span_id, None)
 
-    def _hear(self, message: Message, seq: int) -> Iterator[Finding]:
+    def _hear(self, message: Message, number: int) -> Iterator[Finding]:
         talk = self._talks.setdefault(message.conversation_id, _Talk())
         key = hashlib.blake2b(canonical_move(message).encode(errors="replace"), digest_size=16).digest()
-        place = (talk.count, seq, message.span_id)
+        place = (talk.count, number, message.span_id)
         before = talk.seen.pop(key, None)
         talk.count += 1
         if before is None:
@@ -136,12 +136,12 @@ class RepeatedMessage(Check):
         elif talk.newest > before.places[-1][0]:
             before = _Seen(places=[place])
         else:
-            before.places = [*before.places, place][-TIMES:]
+            before.places = [*before.places, place][-self._times :]
         talk.seen[key] = before
         if len(talk.seen) > _MOST_REMEMBERED:
             del talk.seen[next(iter(talk.seen))]
         talk.senders = [*talk.senders[-63:], message.sender]
-        if len(before.places) == TIMES and not talk.reported:
+        if len(before.places) == self._times and not talk.reported:
             talk.reported = True
             yield self._finding(message, before, talk)
 
@@ -157,9 +157,7 @@ class RepeatedMessage(Check):
                 "times": len(seen.places),
                 "messages_in_a_round": period,
                 "senders": sorted(round_),
-                "seqs": [place[1] for place in seen.places],
-                "span_ids": [place[2] for place in seen.places],
-                "conversation_id": message.conversation_id,
+                "messages": [place[1] for place in seen.places],
             },
         )
 

@@ -29,7 +29,7 @@ class TracingFault(Check):
         if event.phase == "end" and fault:
             yield self.finding(
                 f"tracing failed and went on without: {fault}",
-                seq=event.span.seq,
+                seq=event.number,
                 span_id=event.span.span_id,
                 evidence={"fault": fault},
             )

@@ -203,7 +203,7 @@ def _places(run: Run, made: Mapping[str, Sequence[CallRecord]]) -> dict[str, lis
     names.update({message.span_id: message.span_id for message in run.messages})
     found: dict[str, list[Finding]] = {}
     for finding in run.findings:
-        earlier = [] if finding.seq is None else [message for message in run.messages if message.seq <= finding.seq]
+        earlier = [] if finding.seq is None else run.messages[: finding.seq + 1]
         place = names.get(finding.span_id or "") or (earlier[-1].span_id if earlier else "")
         found.setdefault(place, []).append(finding)
     return found

@@ -24,11 +24,14 @@ def events(run: Run) -> Iterator[Event]:
             at_ns = max(span.start_ns, span.start_ns if span.end_ns is None else span.end_ns)
             seq = max(span.seq, span.seq if span.end_seq is None else span.end_seq)
             marks.append((at_ns, seq, _ENDS, index, span))
+    number = 0
     for at_ns, seq, phase, _, span in sorted(marks, key=lambda mark: mark[:4]):
         if span.operation is Operation.MESSAGE:
-            yield Event(seq=seq, at_ns=at_ns, phase="point", span=span, message=messages.get(span.span_id))
+            said = messages.get(span.span_id)
+            yield Event(seq=seq, number=number, at_ns=at_ns, phase="point", span=span, message=said)
+            number += said is not None
         elif phase == _BEGINS:
-            yield Event(seq=seq, at_ns=at_ns, phase="start", span=span)
+            yield Event(seq=seq, number=number, at_ns=at_ns, phase="start", span=span)
         else:
             call, ending = calls.get(span.span_id), run.endings.get(span.span_id)
-            yield Event(seq=seq, at_ns=at_ns, phase="end", span=span, call=call, ending=ending)
+            yield Event(seq=seq, number=number, at_ns=at_ns, phase="end", span=span, call=call, ending=ending)

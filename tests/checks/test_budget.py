@@ -61,7 +61,7 @@ def test_the_finding_is_made_once_at_the_event_that_passes_the_limit_and_says_wh
     events = chats(*THREE, ("ben", 9, 9, 9.0))
     (finding,) = judge(events, limits={"max_cost_usd": 0.6})
     second = [event for event in events if event.call is not None][1]
-    assert (finding.seq, finding.span_id) == (second.seq, second.span.span_id)
+    assert (finding.seq, finding.span_id) == (second.number, second.span.span_id)
     assert finding.evidence["by_agent"] == {"ann": 0.5, "ben": 0.25}
     assert finding.text == "$0.7500 used; most by ann, $0.6000 allowed (max_cost_usd)"
 

@@ -45,13 +45,10 @@ def test_a_round_of_five_agents_is_a_loop():
 def test_the_finding_points_at_every_message_that_says_the_same():
     events = talk(["ann: Thanks!", "ben: Welcome!"] * 3 + ["ann: Bye."])
     (finding,) = loops(events)
-    spoken = {event.span.span_id: event for event in events if event.message}
-    assert len(finding.evidence["span_ids"]) == 3
-    assert {spoken[span_id].message.text for span_id in finding.evidence["span_ids"]} == {
-        spoken[finding.span_id].message.text
-    }
-    assert finding.evidence["seqs"] == [spoken[span_id].seq for span_id in finding.evidence["span_ids"]]
-    assert finding.seq == finding.evidence["seqs"][-1]
+    spoken = [event.message for event in events if event.message]
+    assert finding.evidence["messages"] == [1, 3, 5]
+    assert {spoken[number].text for number in finding.evidence["messages"]} == {"Welcome!"}
+    assert (finding.seq, finding.span_id) == (5, spoken[5].span_id)
 
 
 def test_case_spaces_times_addresses_and_uuids_are_nothing_new():
