@@ -13,10 +13,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
 from harness import plugins
@@ -75,13 +77,39 @@ def play(  # noqa: PLR0913 - each is one thing that may be set
     """Play *jobs* with so many *workers*, and yield each with its verdict, or the error why it could not be played.
 
     They come in the order in which they end. Every verdict is kept in *batch* by who gives it. *began* is told of each
-    job. Leaving the iterator ends all that is going on.
+    job. Leaving the iterator ends all that is going on, and so does an interruption: KeyboardInterrupt is raised.
     """
     pool = _Pool(asked, store, batch, began)
     try:
-        yield from pool.answers(deque(jobs), workers)
+        with _interruption() as interrupted:
+            yield from pool.answers(deque(jobs), workers, interrupted)
     finally:
         pool.close()
+
+
+@contextlib.contextmanager
+def _interruption() -> Iterator[Callable[[], bool]]:
+    """Note a first interruption instead of raising it, and give what says whether there was one.
+
+    It is raised where nothing is half done: wherever it struck it might be lost in a callback of the interpreter, which
+    only prints what it cannot raise. A second one is raised at once. Only the main thread hears of any.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield lambda: False
+        return
+    heard = False
+
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal heard
+        heard = True
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: heard
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Pool:
@@ -90,8 +118,10 @@ class _Pool:
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Worker] = []
 
-    def answers(self, waiting: deque[Job], workers: int) -> Iterator[Answer]:
+    def answers(self, waiting: deque[Job], workers: int, interrupted: Callable[[], bool]) -> Iterator[Answer]:
         while waiting or any(worker.job for worker in self._workers):
+            if interrupted():
+                raise KeyboardInterrupt
             while waiting and len(self._workers) < workers:
                 self._workers.append(self._start())
             for worker in [one for one in self._workers if one.job is None]:
