@@ -96,7 +96,14 @@ class Talk:
         )
         return me
 
-    def say(self, conversation: str, what: str | tuple[str, list[Mapping[str, Any]]]) -> str:
+    def say(
+        self,
+        conversation: str,
+        what: str | tuple[str, list[Mapping[str, Any]]],
+        *,
+        role: str = "assistant",
+        to: Iterable[str] = ("all",),
+    ) -> str:
         """Add one message."""
         if isinstance(what, str):
             sender, _, text = what.partition(": ")
@@ -104,13 +111,13 @@ class Talk:
         else:
             sender, parts = what
         name = f"part{len(self.parts)}"
-        self.parts[name] = {"role": "assistant", "parts": parts}
+        self.parts[name] = {"role": role, "parts": parts}
         return self.span(
             Operation.MESSAGE,
             parent=conversation,
             HARNESS_SENDER=sender,
-            HARNESS_RECIPIENTS=["all"],
-            HARNESS_ROLE="assistant",
+            HARNESS_RECIPIENTS=list(to),
+            HARNESS_ROLE=role,
             HARNESS_MESSAGE_PART=name,
         )
 
