@@ -177,7 +177,8 @@ class Finding:
 
     ``seq`` is the number of the message where it shows (see ``Event.number``), and ``span_id`` the span of that message
     or call; None for the run as a whole. ``evidence`` names messages by their numbers, and nothing that differs between
-    a live run, its replay and its import: no span ids, no times.
+    a live run, its replay and its import: no span ids, no times. ``suppressed`` is why it is not held against the run;
+    None if it is.
     """
 
     code: str
@@ -187,6 +188,7 @@ class Finding:
     seq: int | None = None
     span_id: str | None = None
     evidence: Mapping[str, Json] = field(default_factory=dict)
+    suppressed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,123 @@
+"""What a check is, and what it judges by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import ClassVar
+
+from harness.model import Event, Finding, Json, Severity
+from harness.suppressing import Suppression
+
+
+class Need(str, Enum):
+    """What a check must be able to see.
+
+    Contents of messages, tokens and cost, true times, the ending, what models were sent, the calls themselves (a
+    conversation that was written down has none), and how the agents were set up.
+    """
+
+    CONTENT = "content"
+    USAGE = "usage"
+    TIME = "time"
+    END = "end"
+    HISTORY = "history"
+    CALLS = "calls"
+    SETUP = "setup"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a project asks of its runs.
+
+    *limits* are budgets by name (see LIMITS), *prices* US dollars per million tokens as ``{model: (input, output)}``
+    for calls whose cost was not recorded. *thresholds* are numbers to judge by instead of a check's own, by code and
+    name (see ``Check.thresholds``). *suppressions* are the findings that it does not hold against a run, and why.
+    """
+
+    limits: Mapping[str, float] = field(default_factory=dict)
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    suppressions: Sequence[Suppression] = ()
+
+
+LIMITS: Mapping[str, str] = {
+    "max_tokens": "tokens, input and output together",
+    "max_cost_usd": "US dollars",
+    "max_model_calls": "model calls",
+    "max_turns": "turns of all agents together",
+    "max_seconds": "seconds from the first event to the last",
+}
+"""The limits a project may set, and what each counts. There are none that nobody set."""
+
+
+class Check:
+    """Base of all checks; one object judges one run.
+
+    A subclass sets *code* (a letter and three digits), *name* (kebab-case), *severity* and *needs*, and *thresholds*:
+    the numbers it judges by, with their defaults, which a project may set. Its docstring is what ``harness explain``
+    prints: a title, then paragraphs that begin with ``Why:`` and ``Fix:``.
+    """
+
+    code: ClassVar[str]
+    name: ClassVar[str]
+    severity: ClassVar[Severity]
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    thresholds: ClassVar[Mapping[str, float]] = {}
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def threshold(self, name: str) -> float:
+        """Give the number to judge by: the project's, else this check's own."""
+        return self.settings.thresholds.get(self.code, {}).get(name, self.thresholds[name])
+
+    def see(self, event: Event) -> Iterable[Finding]:  # noqa: ARG002 - for subclasses
+        """Take in the next event and yield what it shows."""
+        return ()
+
+    def finish(self) -> Iterable[Finding]:
+        """Yield what shows only once the run is over."""
+        return ()
+
+    def idle(self) -> bool:
+        """Say whether the settings leave this check nothing to judge by."""
+        return False
+
+    def not_judged(self) -> str | None:
+        """Say why this run could not be judged by this check, if so. Asked once the run is over."""
+        return None
+
+    def finding(
+        self,
+        text: str,
+        *,
+        seq: int | None = None,
+        span_id: str | None = None,
+        evidence: Mapping[str, Json] | None = None,
+    ) -> Finding:
+        """Make a finding of this check."""
+        return Finding(
+            code=self.code,
+            name=self.name,
+            severity=self.severity,
+            text=text,
+            seq=seq,
+            span_id=span_id,
+            evidence=evidence or {},
+        )
+
+
+class CheckCrashed(Check):
+    """A check broke, so the run was not judged by it.
+
+    Why: a run without findings is good news only if every check could look at it.
+
+    Fix: the finding names the check and the error. For a check of your own, mend it; for one of ours, please report it
+    with the run (`harness show RUN --json`). Until then leave it out with `disable = ["CODE"]` in `[tool.harness]`.
+    """
+
+    code = "X001"
+    name = "check-crashed"
+    severity = Severity.ERROR

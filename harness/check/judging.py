@@ -1,0 +1,146 @@
+"""The judge: shows each event of one run to every check, and collects what they find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from harness import semconv
+from harness.check.base import Check, CheckCrashed, Need, Settings
+from harness.check.registry import choose, explained, installed, known_limits, known_thresholds
+from harness.model import CALLS, Event, Finding, Span
+from harness.suppressing import Suppressing, Suppression
+
+
+class Judge:
+    """Judges one run: give it every event, then finish."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        select: Sequence[str] = (),
+        disabled: Iterable[str] = (),
+        checks: Sequence[type[Check]] | None = None,
+    ) -> None:
+        """Take *checks* (default: all that are installed), as chosen by *select* or else less *disabled*.
+
+        Raises UsageError for a limit, a threshold or a selector that nothing answers to.
+        """
+        asked = settings or Settings()
+        known_limits(asked.limits)
+        there = installed() if checks is None else checks
+        if asked.thresholds:
+            asked = replace(asked, thresholds=known_thresholds(asked.thresholds, [*there, *explained()]))
+        self._settings = asked
+        self._suppressing = Suppressing(asked.suppressions)
+        chosen = choose(there, select, disabled)
+        self._crash = CheckCrashed(self._settings)
+        self._replay = False
+        self._silent = False
+        self._imported = self._called = self._set_up = False
+        self._watching: dict[type[Check], Check] = {}
+        self._broken: list[Finding] = []
+        for each in chosen:
+            try:
+                self._watching[each] = each(self._settings)
+            except Exception as error:  # noqa: BLE001, PERF203 - whatever breaks in a check is reported as a finding
+                self._broken.append(self._crashed(each, error, None))
+
+    def see(self, event: Event) -> list[Finding]:
+        """Show *event* to every check and collect what they find."""
+        if event.phase != "point":
+            self._meet(event.span)
+        found, self._broken = self._broken, []
+        for kind, check in list(self._watching.items()):
+            if self._blind(kind):
+                continue
+            try:
+                found.extend(check.see(event))
+            except Exception as error:  # noqa: BLE001
+                del self._watching[kind]
+                found.append(self._crashed(kind, error, event))
+        return self._suppressing.mark(found)
+
+    def finish(self) -> list[Finding]:
+        """Collect what shows at the end."""
+        found, self._broken = self._broken, []
+        for kind, check in list(self._watching.items()):
+            if self._blind(kind):
+                continue
+            try:
+                found.extend(check.finish())
+            except Exception as error:  # noqa: BLE001
+                del self._watching[kind]
+                found.append(self._crashed(kind, error, None))
+        return self._suppressing.mark(found)
+
+    def not_judged(self) -> dict[str, str]:
+        """Map the code of each check that could not judge this run to the reason."""
+        reasons = {}
+        for kind, check in self._watching.items():
+            if check.idle():
+                continue
+            reason = self._blind(kind) or self._unseen(kind) or check.not_judged()
+            if reason:
+                reasons[kind.code] = reason
+        return reasons
+
+    def judged(self) -> frozenset[str]:
+        """Give the codes of the checks that have judged this run: not those that broke, are idle, or could not."""
+        idle = {kind.code for kind, check in self._watching.items() if check.idle()}
+        return frozenset(kind.code for kind in self._watching) - idle - self.not_judged().keys()
+
+    def unused(self) -> list[Suppression]:
+        """List the suppressions that fit this run and these checks, and that no finding needed."""
+        kinds = self._watching
+        return [
+            each for each in self._suppressing.unused() if any(each.of_check(kind.code, kind.name) for kind in kinds)
+        ]
+
+    def _meet(self, span: Span) -> None:
+        """Learn from *span* what kind of run this is, and what of it can be seen."""
+        attributes = span.attributes
+        self._replay = self._replay or attributes.get(semconv.HARNESS_RUN_MODE) == "replay"
+        self._silent = self._silent or attributes.get(semconv.HARNESS_CAPTURE) == "off"
+        self._imported = self._imported or semconv.HARNESS_IMPORT_FORMAT in attributes
+        self._set_up = self._set_up or semconv.HARNESS_AGENTS in attributes
+        self._called = self._called or span.operation in CALLS
+        self._suppressing.meet(span)
+
+    def _blind(self, kind: type[Check]) -> str | None:
+        """Say what this run lacks for a check to judge it. Hashes of contents are enough; nothing at all is not."""
+        if self._replay and Need.TIME in kind.needs:
+            return "a replay's times are not those of the run"
+        return "its contents were not recorded" if self._silent and Need.CONTENT in kind.needs else None
+
+    def _unseen(self, kind: type[Check]) -> str | None:
+        """Say what this whole run never showed, so that a check that found nothing has said nothing."""
+        if Need.CALLS in kind.needs and self._imported and not self._called:
+            return "its calls were not recorded"
+        return "the agents' set-up was not recorded" if Need.SETUP in kind.needs and not self._set_up else None
+
+    def _crashed(self, kind: type[Check], error: Exception, event: Event | None) -> Finding:
+        return self._crash.finding(
+            f"{kind.code} {kind.name} broke: {type(error).__name__}: {error}",
+            seq=event.number if event else None,
+            span_id=event.span.span_id if event else None,
+            evidence={"check": kind.code, "error": type(error).__qualname__},
+        )
+
+
+def judge(  # noqa: PLR0913 - each is one thing that may be set
+    events: Iterable[Event],
+    *,
+    limits: Mapping[str, float] | None = None,
+    prices: Mapping[str, tuple[float, float]] | None = None,
+    thresholds: Mapping[str, Mapping[str, float]] | None = None,
+    suppressions: Sequence[Suppression] = (),
+    select: Sequence[str] = (),
+    disabled: Iterable[str] = (),
+) -> list[Finding]:
+    """Judge the run whose *events* these are, in order; see Judge for the rest."""
+    asked = Settings(limits=limits or {}, prices=prices or {}, thresholds=thresholds or {}, suppressions=suppressions)
+    judging = Judge(asked, select=select, disabled=disabled)
+    found = [finding for event in events for finding in judging.see(event)]
+    return [*found, *judging.finish()]
