@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from harness import suppressing
 from harness.errors import UsageError
 
 STORE_NAME = ".harness"
@@ -35,16 +37,19 @@ class Config:
     """What a project and its environment ask for.
 
     *store* is the store's folder (absolute). *limits* are budget limits by name, *prices* US dollars per
-    million tokens as ``{model: (input, output)}``, and *disabled* the codes of checks that shall not run. The disk is
-    asked to keep what was recorded every *sync_s* seconds; 0 is never. *capture* says how much of what is said is
-    kept, and *redact* are regular expressions of what is secret here. With *otel* spans go to the program's own
-    OpenTelemetry provider, too.
+    million tokens as ``{model: (input, output)}``, and *disabled* the codes of checks that shall not run. *thresholds*
+    are what checks judge by, by code or name of the check and name of the number, and *suppressions* the findings that
+    are not held against a run. The disk is asked to keep what was recorded every *sync_s* seconds; 0 is never.
+    *capture* says how much of what is said is kept, and *redact* are regular expressions of what is secret here. With
+    *otel* spans go to the program's own OpenTelemetry provider, too.
     """
 
     store: Path
     limits: Mapping[str, float] = field(default_factory=dict)
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     disabled: frozenset[str] = frozenset()
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    suppressions: tuple[suppressing.Suppression, ...] = ()
     sync_s: float = 0.0
     capture: Capture = Capture.FULL
     redact: tuple[str, ...] = ()
@@ -67,6 +72,10 @@ def load(*, store: str | os.PathLike[str] | None = None, start: Path | None = No
         limits=_numbers(table, "limits"),
         prices={model: _price(model, value) for model, value in _mapping(table, "prices").items()},
         disabled=frozenset(str(code) for code in _list(table, "disable")),
+        thresholds={
+            check: _numbers(_mapping(table, "checks"), check, "checks.") for check in _mapping(table, "checks")
+        },
+        suppressions=suppressing.read(table.get("suppress", []), "[[tool.harness.suppress]]"),
         sync_s=_seconds(table, "sync_seconds", "HARNESS_SYNC_SECONDS"),
         capture=_capture(table),
         redact=tuple(_pattern(found) for found in _list(table, "redact")),
@@ -100,10 +109,10 @@ def _table(path: Path) -> Mapping[str, Any]:
     return _mapping(document.get("tool", {}), "harness")
 
 
-def _mapping(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _mapping(table: Mapping[str, Any], key: str, within: str = "") -> Mapping[str, Any]:
     value = table.get(key, {})
     if not isinstance(value, dict):
-        raise UsageError(f"[tool.harness] {key} must be a table, not {value!r}")
+        raise UsageError(f"[tool.harness] {within}{key} must be a table, not {value!r}")
     return value
 
 
@@ -114,12 +123,16 @@ def _list(table: Mapping[str, Any], key: str) -> list[Any]:
     return value
 
 
-def _numbers(table: Mapping[str, Any], key: str) -> Mapping[str, float]:
-    values = _mapping(table, key)
+def _numbers(table: Mapping[str, Any], key: str, within: str = "") -> Mapping[str, float]:
+    values = _mapping(table, key, within)
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-            raise UsageError(f"[tool.harness.{key}] {name} must be a number of at least 0, not {value!r}")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+            raise UsageError(f"[tool.harness.{within}{key}] {name} must be a number of at least 0, not {value!r}")
     return values
+
+
+def _thresholds(checks: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
+    return {check: _numbers(checks, check, "checks.") for check in checks}
 
 
 def _seconds(table: Mapping[str, Any], key: str, variable: str) -> float:

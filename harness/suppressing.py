@@ -96,6 +96,11 @@ class Suppressing:
         """Say of each of *findings* whether it is suppressed, and why."""
         return [self._mark(finding) for finding in findings] if self._all and findings else findings
 
+    @property
+    def used(self) -> frozenset[Suppression]:
+        """The suppressions that a finding needed."""
+        return frozenset(self._used)
+
     def unused(self) -> list[Suppression]:
         """List the suppressions that are about this run and that no finding needed."""
         return [each for each in self._all if each.of_run(self._names) and each not in self._used]

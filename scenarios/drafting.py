@@ -196,10 +196,9 @@ def _expected(run: Run, runs: Sequence[Run], settings: Config) -> dict[str, Json
     expect: dict[str, Json] = {"ending": summary.ending, "messages": summary.messages}
     tools = [call.name for call in run.calls if call.span.operation is Operation.TOOL and call.name]
     expect |= {"tools": tools} if tools else {}
-    findings = check.judge(
-        derive.events(run), limits=settings.limits, prices=settings.prices, disabled=settings.disabled
-    )
-    codes = dict.fromkeys(found.code for found in findings if found.severity is not Severity.NOTE)
+    findings = check.judge(derive.events(run), check.Settings.of(settings), disabled=settings.disabled)
+    told = [found for found in findings if found.severity is not Severity.NOTE and found.suppressed is None]
+    codes = dict.fromkeys(found.code for found in told)
     return {"expect": {**expect, **({"findings": list(codes)} if codes else {})}}
 
 

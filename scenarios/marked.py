@@ -169,8 +169,7 @@ class Marked:
         settings = self._settings or config.load()
         found = check.judge(
             derive.events(run),
-            limits={**settings.limits, **self.asked.limits},
-            prices=settings.prices,
+            check.Settings.of(settings, limits=self.asked.limits),
             select=self.asked.checks.replace(",", " ").split(),
             disabled=settings.disabled,
         )

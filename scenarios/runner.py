@@ -41,7 +41,8 @@ def run_scenario(
     """Rehearse the scenario at *path* and give the verdict; its run is kept in *store* (default: the project's).
 
     *record* is ``none`` (replay only), ``once`` (record if there is no cassette yet) or ``all`` (record again).
-    Recording asks the real models; the cassette is written only if the conversation came to its end. *matching* is one
+    Recording asks the real models; the cassette is written only if the conversation came to its end, be it the error or
+    the limit that the scenario expects. *matching* is one
     of ``queues.WAYS`` (default: the scenario's). Of several scenarios in the file *case* is the one.
     Raises UsageError if the scenario or its cassette cannot be read, and EnvironmentProblem if AutoGen is missing.
     """
@@ -93,13 +94,14 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     run = _run(kept, run_id)
     went = _stopped(went, run)
     findings = _judged(kept, run, what, settings) if run is not None else []
-    ended = went.raised is None or (went.stopped is not None and what.expect.ending == "stopped")
+    ended = went.raised is None or _meant(went, run, what)
     asking = how if fork is None else {**how, "replay": None}  # a judge of what is new has no recorded opinion
     asked, opinions = _asked(kept, run, what, asking, going=ended) if run is not None else ([], None)
     judged = _run(kept, opinions.run_id) if opinions is not None and opinions.run_id else None
     recorded = recording and run is not None and ended
     # A program has written its cassette itself, if it came to its own end, and without what a judge was asked.
-    if recorded and run is not None and not (what.program and judged is None and went.stopped is None):
+    by_itself = what.program and judged is None and went.stopped is None and went.raised is None
+    if recorded and run is not None and not by_itself:
         runs = [run] if judged is None else [run, judged]
         made = cassette.from_runs(runs, note=note, normalise=what.normalise)
         made.write(what.cassette, in_order=what.matching == "strict")
@@ -142,6 +144,13 @@ def _stopped(went: Performance, run: Run | None) -> Performance:
         reason = next((str(attributes.get(semconv.ERROR_MESSAGE)) for attributes in errors), None)
         return replace(went, stopped=reason)
     return went
+
+
+def _meant(went: Performance, run: Run | None, what: Scenario) -> bool:
+    """Say whether what broke a conversation off is the end that is expected of it: then it is whole as it is."""
+    if what.expect.ending == "stopped":
+        return went.stopped is not None
+    return what.expect.ending == "error" and not went.overdue and run is not None and run.summary.ending == "error"
 
 
 def _both(run: Run | None, judged: Run | None) -> Run | None:
@@ -190,8 +199,10 @@ def _run(store: Store, run_id: str) -> Run | None:
 
 
 def _judged(store: Store, run: Run, what: Scenario, settings: Config) -> list[Finding]:
-    """Judge a run by the project's settings and the scenario's limits, and keep the findings."""
-    limits = {**settings.limits, **what.expect.limits}
-    findings = check.judge(derive.events(run), limits=limits, prices=settings.prices, disabled=settings.disabled)
+    """Judge a run by the project's settings and what the scenario says, and keep the findings."""
+    asked = check.Settings.of(
+        settings, limits=what.expect.limits, thresholds=what.checks, suppressions=what.suppressions
+    )
+    findings = check.judge(derive.events(run), asked, disabled=settings.disabled)
     store.judge(run.run_id, findings)
     return findings

@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from harness import check
 from harness.errors import UsageError
 from harness.model import Json, Operation
+from harness.suppressing import Suppression
 
 from . import cases, cassette, casting, expecting, modes, yaml_file
 from .expecting import Expect, Saying
@@ -43,8 +45,9 @@ class Scenario:
     *name* ends with the *case* in brackets where there are several. *agents* and *stages* are as in the file, checked.
     *factory* is ``module:function``, *program* a path and its arguments; both are looked for beside the file first.
     *live*, *stubs* and *freeze* say how calls are played (``modes``), *matching* is one of ``queues.WAYS``, and
-    *normalise* names rules of ``normalising`` (None: those of the cassette). *limits* stop it, by name. *functions* are
-    those that Python handed over, by the names under which they are spoken of.
+    *normalise* names rules of ``normalising`` (None: those of the cassette). *limits* stop it, by name. *checks* are
+    thresholds by code, and *suppressions* findings that do not count. *functions* are those that Python handed over, by
+    the names under which they are spoken of.
     """
 
     path: Path
@@ -64,6 +67,8 @@ class Scenario:
     matching: str = WAYS[0]
     normalise: tuple[str, ...] | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
+    checks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    suppressions: tuple[Suppression, ...] = ()
     expect: Expect = field(default_factory=Expect)
     repeat: int = 1
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict, compare=False)
@@ -170,6 +175,8 @@ def _one(document: Document, case: str, stem: str, functions: Mapping[str, Calla
         matching=value.get("matching", WAYS[0]),
         normalise=tuple(value["normalise"]) if "normalise" in value else None,
         limits=value.get("limits", {}),
+        checks=_checks(document),
+        suppressions=tuple(Suppression(**one) for one in value.get("suppress", ())),
         expect=expecting.read(document),
         repeat=value.get("repeat", 1),
         functions=functions,
@@ -196,6 +203,17 @@ def _program(document: Document) -> tuple[str, ...]:
     if not file.is_file():
         document.wrong(("program",), f"no program at {str(file)!r}")
     return tuple(words)
+
+
+def _checks(document: Document) -> Mapping[str, Mapping[str, float]]:
+    """Read what checks are to judge by, by code."""
+    found: dict[str, Mapping[str, float]] = {}
+    for word, numbers in document.value.get("checks", {}).items():
+        try:
+            found |= check.known_thresholds({word: numbers})
+        except UsageError as error:  # noqa: PERF203 - each has a line of its own
+            document.wrong(("checks", word), str(error), hint=error.hint)
+    return found
 
 
 def _cassette(document: Document, case: str, stem: str) -> Path:

@@ -289,6 +289,23 @@ _PROPERTIES: Mapping[str, Form] = {
     "matching": _one_of(WAYS, "How a request finds its recorded answer."),
     "normalise": _list({"type": "string", "enum": list(RULES)}, "Volatile values that do not count."),
     "limits": _mapping("Stop the run when it has used so much.", _STOPS),
+    "checks": {
+        "type": "object",
+        "additionalProperties": {"type": "object", "additionalProperties": _amount("The number."), "minProperties": 1},
+        "description": "Numbers that checks judge by instead of their own, by code: `L101: {times: 4}`.",
+    },
+    "suppress": _list(
+        _mapping(
+            "Findings that do not count, and why.",
+            {
+                "code": _text("A check's code, the beginning of one, or a name.", minLength=1),
+                "reason": _text("Why they do not count.", pattern=r"\S"),
+                "agent": _text("Only what is about this agent.", minLength=1),
+            },
+            ["code", "reason"],
+        ),
+        "Findings that are known and not held against a run; they are reported as suppressed.",
+    ),
     "expect": _EXPECT,
     "repeat": _count("How often it is played."),
     "data": _either(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar
 
+from harness.config import Config
 from harness.model import Event, Finding, Json, Severity
 from harness.suppressing import Suppression
 
@@ -40,6 +41,24 @@ class Settings:
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     suppressions: Sequence[Suppression] = ()
+
+    @classmethod
+    def of(
+        cls,
+        project: Config,
+        *,
+        limits: Mapping[str, float] | None = None,
+        thresholds: Mapping[str, Mapping[str, float]] | None = None,
+        suppressions: Sequence[Suppression] = (),
+    ) -> Settings:
+        """Put together what a *project* asks and what a command or a scenario says, which goes first."""
+        own, more = dict(project.thresholds), thresholds or {}
+        return cls(
+            limits={**project.limits, **(limits or {})},
+            prices=project.prices,
+            thresholds={**own, **{name: {**own.get(name, {}), **numbers} for name, numbers in more.items()}},
+            suppressions=(*suppressions, *project.suppressions),
+        )
 
 
 LIMITS: Mapping[str, str] = {

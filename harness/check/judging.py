@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from harness import semconv
 from harness.check.base import Check, CheckCrashed, Need, Settings
@@ -25,13 +26,15 @@ class Judge:
     ) -> None:
         """Take *checks* (default: all that are installed), as chosen by *select* or else less *disabled*.
 
-        Raises UsageError for a limit, a threshold or a selector that nothing answers to.
+        Raises UsageError for a limit, a threshold, a suppression or a selector that nothing answers to.
         """
         asked = settings or Settings()
         known_limits(asked.limits)
         there = installed() if checks is None else checks
         if asked.thresholds:
             asked = replace(asked, thresholds=known_thresholds(asked.thresholds, [*there, *explained()]))
+        if asked.suppressions:
+            choose([*there, *explained()], [each.code for each in asked.suppressions])
         self._settings = asked
         self._suppressing = Suppressing(asked.suppressions)
         chosen = choose(there, select, disabled)
@@ -91,6 +94,14 @@ class Judge:
         idle = {kind.code for kind, check in self._watching.items() if check.idle()}
         return frozenset(kind.code for kind in self._watching) - idle - self.not_judged().keys()
 
+    def suppress(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Mark what was found in this run at another time as the settings of now say."""
+        return self._suppressing.mark([replace(finding, suppressed=None) for finding in findings])
+
+    def needed(self) -> frozenset[Suppression]:
+        """Give the suppressions that a finding needed."""
+        return self._suppressing.used
+
     def unused(self) -> list[Suppression]:
         """List the suppressions that fit this run and these checks, and that no finding needed."""
         kinds = self._watching
@@ -129,18 +140,15 @@ class Judge:
         )
 
 
-def judge(  # noqa: PLR0913 - each is one thing that may be set
+def judge(
     events: Iterable[Event],
+    settings: Settings | None = None,
     *,
-    limits: Mapping[str, float] | None = None,
-    prices: Mapping[str, tuple[float, float]] | None = None,
-    thresholds: Mapping[str, Mapping[str, float]] | None = None,
-    suppressions: Sequence[Suppression] = (),
     select: Sequence[str] = (),
     disabled: Iterable[str] = (),
+    **asked: Any,  # noqa: ANN401 - the fields of Settings
 ) -> list[Finding]:
-    """Judge the run whose *events* these are, in order; see Judge for the rest."""
-    asked = Settings(limits=limits or {}, prices=prices or {}, thresholds=thresholds or {}, suppressions=suppressions)
-    judging = Judge(asked, select=select, disabled=disabled)
+    """Judge the run whose *events* these are, in order, by *settings*, or by those that *asked* makes; see Judge."""
+    judging = Judge(settings or Settings(**asked), select=select, disabled=disabled)
     found = [finding for event in events for finding in judging.see(event)]
     return [*found, *judging.finish()]

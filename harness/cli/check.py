@@ -17,6 +17,7 @@ from harness.cli.common import emit_json, existing_store, json_option, say, stor
 from harness.errors import Exit, NothingRanError, StoreError
 from harness.model import Finding, Json, Run, RunStatus, Severity
 from harness.reports import Case, Report
+from harness.suppressing import Suppression
 from harness.text import one_line, printable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -30,12 +31,17 @@ _INDENT = " " * 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What is said of one run, what of it was said *earlier*, and which checks could not say anything."""
+    """What is said of one run, what of it was said *earlier*, and which checks could not say anything.
+
+    *needed* are the suppressions that there was use for here, *unused* those that are about this run in vain.
+    """
 
     run: Run
     findings: Sequence[Finding]
     earlier: Sequence[Finding]
     not_judged: Mapping[str, str]
+    needed: frozenset[Suppression]
+    unused: Sequence[Suppression]
 
 
 def _limit_options(function: Function) -> Function:
@@ -91,10 +97,8 @@ def command(  # noqa: PLR0913 - the options of the verb
     """
     settings = config.load(store=store)
     chosen = check.choose(check.installed(), _words(select), settings.disabled)
-    asked = check.Settings(
-        limits={**settings.limits, **{name: limit for name, limit in limits.items() if limit is not None}},
-        prices=settings.prices,
-    )
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    asked = check.Settings.of(settings, limits=given)
     kept = existing_store(store)
     kept.ingest()
     if not runs and not kept.runs(limit=1):
@@ -108,7 +112,8 @@ def command(  # noqa: PLR0913 - the options of the verb
         except StoreError as error:
             say(f"harness: judged, and not kept: {printable(error)}")
         judgements.append(judgement)
-    report = _report(judgements, Severity(fail_on))
+    idle = _idle(judgements)
+    report = _report(judgements, Severity(fail_on), idle)
     reporting.write(wanted, report)
     if as_json or form == "json":
         emit_json(report.document)
@@ -118,17 +123,29 @@ def command(  # noqa: PLR0913 - the options of the verb
         for judgement in judgements:
             _tell(judgement)
         _sum_up(judgements)
+    for remark in idle if form == "text" and not as_json else ():
+        say(remark)
     return Exit.FINDINGS if "failed" in report.counts() else Exit.CLEAN
 
 
-def _report(judgements: Sequence[Judgement], least: Severity) -> Report:
+def _idle(judgements: Sequence[Judgement]) -> list[str]:
+    """Say which suppressions none of the runs that they are about had any use for."""
+    needed = {each for one in judgements for each in one.needed}
+    return [
+        f"nothing was found that the suppression of {one_line(each.code, 40)} ({one_line(each.reason, 60)}) is for"
+        for each in dict.fromkeys(each for one in judgements for each in one.unused)
+        if each not in needed
+    ]
+
+
+def _report(judgements: Sequence[Judgement], least: Severity, remarks: Sequence[str]) -> Report:
     """Make the report: a run with a finding that is at least so bad has failed."""
     cases = [
         Case(
             name=one_line(each.run.summary.name, 60) or each.run.run_id,
             suite=f"runs.{each.run.run_id[:8]}",
             outcome="failed" if any(_bad(finding, least) for finding in each.findings) else "passed",
-            remarks=tuple(f"{code} not judged: {reason}" for code, reason in each.not_judged.items()),
+            remarks=tuple(_untold(each.not_judged)),
             findings=tuple(each.findings),
             summary=each.run.summary,
             run_id=each.run.run_id,
@@ -137,7 +154,7 @@ def _report(judgements: Sequence[Judgement], least: Severity) -> Report:
         for each in judgements
     ]
     document = [as_record(each.run, finding) for each in judgements for finding in each.findings]
-    return Report(title="harness check", cases=cases, document=document)
+    return Report(title="harness check", cases=cases, document=document, remarks=tuple(remarks))
 
 
 def _words(select: str) -> list[str]:
@@ -154,10 +171,19 @@ def _judge(run: Run, asked: check.Settings, chosen: Sequence[type[check.Check]])
     found += judge.finish()
     judged = judge.judged()
     codes = {each.code for each in chosen}
-    old = [finding for finding in run.findings if _subject(finding) not in judged and finding not in found]
+    left = judge.suppress([finding for finding in run.findings if _subject(finding) not in judged])
+    old = [finding for finding in left if finding not in found]
     everything = sorted([*found, *old], key=lambda finding: (finding.seq is None, finding.seq or 0))
     shown = [finding for finding in everything if finding in found or _subject(finding) in codes]
-    return Judgement(run=run, findings=shown, earlier=old, not_judged=judge.not_judged()), everything
+    judgement = Judgement(
+        run=run,
+        findings=shown,
+        earlier=old,
+        not_judged=judge.not_judged(),
+        needed=judge.needed(),
+        unused=judge.unused(),
+    )
+    return judgement, everything
 
 
 def _subject(finding: Finding) -> str:
@@ -167,11 +193,11 @@ def _subject(finding: Finding) -> str:
 
 
 def _bad(finding: Finding, least: Severity) -> bool:
-    return _RANK[finding.severity] >= _RANK[least]
+    return finding.suppressed is None and _RANK[finding.severity] >= _RANK[least]
 
 
 def as_record(run: Run, finding: Finding) -> dict[str, Json]:
-    """Put *finding* into the public form of ``check --format json``."""
+    """Put *finding* into the public form of ``check --format json``; one that is suppressed says why."""
     return {
         "code": finding.code,
         "name": finding.name,
@@ -182,12 +208,13 @@ def as_record(run: Run, finding: Finding) -> dict[str, Json]:
         "span_id": finding.span_id,
         "text": finding.text,
         "evidence": dict(finding.evidence),
+        **({"suppressed": finding.suppressed} if finding.suppressed else {}),
     }
 
 
 def _tell(judgement: Judgement) -> None:
     run = judgement.run
-    mark = "✖" if judgement.findings else "✔"
+    mark = "✖" if any(finding.suppressed is None for finding in judgement.findings) else "✔"
     name = click.style(one_line(run.summary.name, 60) or "–", bold=True)
     click.echo(f"{mark} {name}  {printable(run.run_id[:8])}  {_amounts(run)}")
     if not judgement.findings:
@@ -196,12 +223,24 @@ def _tell(judgement: Judgement) -> None:
     for finding in judgement.findings:
         severity = click.style(f"{finding.severity.value:<7}", fg=_COLOURS[finding.severity], bold=True)
         when = "  (judged earlier)" if finding in judgement.earlier else ""
+        if finding.suppressed:
+            severity = click.style(f"{'–':<7}", dim=True)
         named = f"{one_line(finding.code, 12)} {one_line(finding.name, 40)}"
         click.echo(f"  {severity} {named}{_place(run, finding)}{when}")
         for line in textwrap.wrap(printable(finding.text), max(width, 20)):
             click.echo(_INDENT + line)
-    for code, reason in judgement.not_judged.items():
-        say(f"  {code} not judged: {printable(reason)}")
+        if finding.suppressed:
+            click.echo(f"{_INDENT}suppressed: {one_line(finding.suppressed, width)}")
+    for line in _untold(judgement.not_judged):
+        say(f"  {line}")
+
+
+def _untold(reasons: Mapping[str, str]) -> list[str]:
+    """Say what was not judged and why, a line for each reason."""
+    codes: dict[str, list[str]] = {}
+    for code, reason in reasons.items():
+        codes.setdefault(reason, []).append(code)
+    return [f"{' '.join(named)} not judged: {printable(reason)}" for reason, named in codes.items()]
 
 
 def _amounts(run: Run) -> str:
@@ -222,9 +261,10 @@ def _place(run: Run, finding: Finding) -> str:
 
 
 def _sum_up(judgements: Sequence[Judgement]) -> None:
-    codes = sorted({finding.code for each in judgements for finding in each.findings})
+    found = [finding for each in judgements for finding in each.findings if finding.suppressed is None]
+    codes = sorted({finding.code for finding in found})
     if not codes:
         return
     some = " ".join(codes[:_CODES_HERE])
-    count = sum(len(each.findings) for each in judgements)
+    count = len(found)
     say(f"\n{count} finding{'' if count == 1 else 's'}. Why, and how to mend it: harness explain {one_line(some, 60)}")

@@ -67,14 +67,22 @@ class Case:
 
     @property
     def problems(self) -> tuple[Finding, ...]:
-        """The findings that nobody asked for."""
-        return tuple(finding for finding in self.findings if not self.wanted(finding))
+        """The findings that nobody asked for and that no project suppresses."""
+        return tuple(each for each in self.findings if each.suppressed is None and not self.wanted(each))
 
     def agent(self, finding: Finding) -> str | None:
         """Give the agent that *finding* is about first, if it is about one."""
         named = finding.evidence.get("agent") or finding.evidence.get("senders")
         agent = named[0] if isinstance(named, list) and named else named
         return agent if isinstance(agent, str) else None
+
+    def excuse(self, finding: Finding) -> str | None:
+        """Say why *finding* is no problem: the reason it is suppressed for, or that it was asked for; None if it is."""
+        return finding.suppressed or ("The scenario expects it." if self.wanted(finding) else None)
+
+    def aside(self, finding: Finding) -> str:
+        """Give the word for a finding that is no problem, ``suppressed`` or ``expected``; nothing for one that is."""
+        return "suppressed" if finding.suppressed else "expected" if self.wanted(finding) else ""
 
     def wanted(self, finding: Finding) -> bool:
         """Say whether *finding* was asked for, by code or name."""

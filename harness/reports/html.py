@@ -97,9 +97,10 @@ def _case(number: int, case: Case, *, spoken: bool) -> Iterator[str]:
     if case.findings:
         yield "<h3>Findings</h3><ul class='findings'>"
         for finding in case.findings:
-            wanted = " <span class='dim'>expected</span>" if case.wanted(finding) else ""
+            excuse = f": {finding.suppressed}" if finding.suppressed else ""
+            aside = f" <span class='dim'>{esc(case.aside(finding) + excuse)}</span>" if case.aside(finding) else ""
             yield f"<li><span class='severity {finding.severity.value}'>{finding.severity.value}</span> "
-            yield f"<b>{esc(finding.code)} {esc(finding.name)}</b>{wanted}<br>{esc(finding.text)}</li>"
+            yield f"<b>{esc(finding.code)} {esc(finding.name)}</b>{aside}<br>{esc(finding.text)}</li>"
         yield "</ul>"
     run = case.run() if spoken else None
     if run is not None:

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 from harness.text import one_line, printable
 
 if TYPE_CHECKING:
+    from harness.model import Finding
     from harness.reports import Case, Report
 
 _UNWRITABLE = re.compile("[\ufffe\uffff]")
@@ -53,9 +54,14 @@ def _case(suite: ET.Element, case: Case) -> None:
         first = one_line([*case.reasons, *worst, case.outcome][0], 300)
         told = ET.SubElement(element, kind, {"type": about, "message": _text(first)})
         told.text = _text("\n".join((*(case.reasons or worst), *case.hints)))
-    said = [*case.remarks, *(f"{each.code} {each.name}: {each.text}" for each in case.findings)]
+    said = [*case.remarks, *(_finding(case, each) for each in case.findings)]
     if said:
         ET.SubElement(element, "system-out").text = _text("\n".join(said))
+
+
+def _finding(case: Case, finding: Finding) -> str:
+    aside = f" ({case.aside(finding)}: {case.excuse(finding)})" if finding.suppressed else ""
+    return f"{finding.code} {finding.name}: {finding.text}{aside}"
 
 
 def _facts(case: Case) -> dict[str, object]:

@@ -47,7 +47,8 @@ def _cells(case: Case) -> tuple[str, ...]:
             figures.money(about.cost_usd),
         )
     time = figures.duration(None if case.seconds is None else round(case.seconds * 1e9))
-    codes = dict.fromkeys(f"{one.code}{' (expected)' if case.wanted(one) else ''}" for one in case.findings)
+    asides = ((one.code, case.aside(one)) for one in case.findings)
+    codes = dict.fromkeys(f"{code} ({aside})" if aside else code for code, aside in asides)
     found = ", ".join(_inline(code) for code in codes) or "none"
     mark = f"{MARKS[case.outcome]} {case.outcome}"
     return mark, _inline(one_line(case.name, 80)), *numbers, time, found

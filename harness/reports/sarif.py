@@ -1,8 +1,9 @@
 """The SARIF 2.1.0 report: findings as code scanning reads them, at the scenario they belong to.
 
-https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/sarif-v2.1.0-os.html. What a scenario expects is reported as
-suppressed, and what could not be judged as a notification of the tool's, never as a result: nothing is known of the
-agents there. A recorded run lies in no file, so its results have a logical location alone, which GitHub does not show.
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/sarif-v2.1.0-os.html. What a scenario expects or a
+project suppresses is reported as suppressed, and what could not be judged as a notification of the tool's, never as a
+result: nothing is known of the agents there. A recorded run lies in no file, so its results have a logical location
+alone, which GitHub does not show.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ def render(report: Report) -> str:
     places = {rule["id"]: index for index, rule in enumerate(rules)}
     for result in results:
         result["ruleIndex"] = places[result["ruleId"]]
+    if any("suppressions" in result for result in results):
+        for result in results:  # all have them, or none (section 3.27.23)
+            result.setdefault("suppressions", [])
     untold = [case for case in report.cases if case.outcome in {"error", "inconclusive"}]
     run = {
         "tool": {
@@ -72,8 +76,10 @@ def _results(case: Case) -> Iterator[dict[str, Json]]:
     for finding in case.findings:
         seen[finding.code] = seen.get(finding.code, 0) + 1
         result = _result(case, finding.code, finding.text, finding=finding, number=seen[finding.code])
-        if case.wanted(finding):
-            result["suppressions"] = [{"kind": "inSource", "justification": "The scenario expects it."}]
+        if excuse := case.excuse(finding):
+            # What a project knows of stands in its settings, apart from the agents: "external" (section 3.35.2).
+            kind = "external" if finding.suppressed else "inSource"
+            result["suppressions"] = [{"kind": kind, "status": "accepted", "justification": printable(excuse)}]
         yield result
 
 
