@@ -52,7 +52,8 @@ class Reply:
 
     A *status* of 400 or more is an error with *text* as its message. The reply waits *delay_s* seconds
     and, where *hold* is given, until that event is set or the server closes. *headers* are sent too.
-    *usage* replaces the counted one; *model* the name that is echoed. *others* are texts of further choices.
+    *usage* replaces the counted one; *model* the name that is echoed. *others* are texts of further choices. *finish*
+    is why the model stopped, where it did not come to its own end (``length``, ``content_filter``).
     """
 
     text: str | None = None
@@ -64,6 +65,7 @@ class Reply:
     usage: tuple[int, int] | None = None
     model: str | None = None
     others: Sequence[str] = ()
+    finish: str | None = None
 
 
 Answer = str | Reply
@@ -246,7 +248,7 @@ def completion(number: int, request: Request, reply: Reply) -> dict[str, Any]:
                 "index": 0,
                 "message": message,
                 "logprobs": None,
-                "finish_reason": "tool_calls" if reply.tool_calls else "stop",
+                "finish_reason": reply.finish or ("tool_calls" if reply.tool_calls else "stop"),
             },
             *(
                 {

@@ -179,6 +179,21 @@ def test_writing_is_whole_and_equal_exchanges_leave_the_file_untouched(tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
+def test_volatile_values_that_a_cassette_names_do_not_touch_it(tmp_path):
+    def made(path, *rules, text="Done."):
+        asking = exchange(asked(TASK, said("user", f'File "{path}/code.py"')), text)
+        return Cassette(header=replace(TWO.header, normalise=rules), exchanges=(asking,))
+
+    file = tmp_path / "one.cassette.jsonl"
+    made("/tmp/tmpab12cd34", "temp-path").write(file)
+    before = file.read_bytes()
+    assert not made("/tmp/tmpzz99zz99", "temp-path").write(file)
+    assert file.read_bytes() == before
+    assert made("/tmp/tmpzz99zz99", "temp-path", text="Not done.").write(file)
+    assert made("/tmp/tmpyy88yy88").write(file)
+    assert made("/tmp/tmpzz99zz99").write(file)
+
+
 def test_agents_side_by_side_may_come_in_another_order_unless_order_is_asked_for(tmp_path):
     def turn(agent, call_id):
         asking = replace(exchange(asked(TASK, agent=agent), "x"), reply={"message": asks_tool(call_id, "add")})
