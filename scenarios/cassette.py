@@ -39,8 +39,9 @@ class Cassette:
         """Write the file at *path*, whole or not at all, and say whether it changed.
 
         A file that holds the same exchanges already is left untouched, whichever version of the harness or the
-        framework it was made with, and whatever values the header's ``normalise`` names. Unless *in_order*, it is enough
-        that each agent asked the same in the same order: agents that work side by side come in another order each time.
+        framework it was made with, and whatever the values are that the header's ``normalise`` names. Unless
+        *in_order*, it is enough that each agent asked the same in the same order: agents that work side by side come in
+        another order each time.
         Raises UsageError if it cannot be written.
         """
         lines = cassette_lines.dump(self.header, self.exchanges)
