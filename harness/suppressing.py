@@ -10,6 +10,7 @@ from typing import Any
 from harness import semconv
 from harness.errors import UsageError
 from harness.model import Finding, Span
+from harness.text import one_line
 
 _KEYS = ("code", "reason", "agent", "run")
 _IN_RUN = (
@@ -34,6 +35,12 @@ class Suppression:
     reason: str
     agent: str | None = None
     run: str | None = None
+
+    def in_vain(self) -> str:
+        """Say, in a line, that there was nothing to suppress."""
+        return (
+            f"nothing was found that the suppression of {one_line(self.code, 40)} ({one_line(self.reason, 60)}) is for"
+        )
 
     def of_check(self, code: str, name: str) -> bool:
         """Say whether it is about the check with this *code* and *name*."""

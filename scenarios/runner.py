@@ -93,7 +93,7 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     kept.ingest()
     run = _run(kept, run_id)
     went = _stopped(went, run)
-    findings = _judged(kept, run, what, settings) if run is not None else []
+    findings, idle = _judged(kept, run, what, settings) if run is not None else ([], [])
     ended = went.raised is None or _meant(went, run, what)
     asking = how if fork is None else {**how, "replay": None}  # a judge of what is new has no recorded opinion
     asked, opinions = _asked(kept, run, what, asking, going=ended) if run is not None else ([], None)
@@ -117,6 +117,7 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
         asked=asked,
         opinions=opinions,
     )
+    found = replace(found, remarks=(*found.remarks, *idle))
     return found if fork is None else forked.told(found, fork, run)
 
 
@@ -198,11 +199,13 @@ def _run(store: Store, run_id: str) -> Run | None:
         return None
 
 
-def _judged(store: Store, run: Run, what: Scenario, settings: Config) -> list[Finding]:
-    """Judge a run by the project's settings and what the scenario says, and keep the findings."""
+def _judged(store: Store, run: Run, what: Scenario, settings: Config) -> tuple[list[Finding], list[str]]:
+    """Judge a run by the project's settings and what the scenario says, keep the findings, and say what was in vain."""
     asked = check.Settings.of(
         settings, limits=what.expect.limits, thresholds=what.checks, suppressions=what.suppressions
     )
-    findings = check.judge(derive.events(run), asked, disabled=settings.disabled)
+    judging = check.Judge(asked, disabled=settings.disabled)
+    findings = [finding for event in derive.events(run) for finding in judging.see(event)]
+    findings += judging.finish()
     store.judge(run.run_id, findings)
-    return findings
+    return findings, [each.in_vain() for each in judging.unused() if each in what.suppressions]

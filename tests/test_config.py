@@ -8,6 +8,7 @@ import pytest
 
 from harness import config
 from harness.errors import UsageError
+from harness.suppressing import Suppression
 
 
 @pytest.fixture(autouse=True)
@@ -75,9 +76,32 @@ def test_the_disk_is_asked_as_often_as_the_environment_says_else_the_project(
         ("[tool.harness]\nsync_seconds = true", "sync_seconds must be seconds"),
         ("[tool.harness]\nsync_seconds = nan", "sync_seconds must be seconds"),
         ('[tool.harness]\ndisable = "T301"', "disable must be a list"),
+        ("[tool.harness.checks]\nL101 = 4", "checks.L101 must be a table"),
+        ('[tool.harness.checks]\nL101 = {times = "4"}', r"\[tool.harness.checks.L101\] times must be a number"),
+        ("[tool.harness.checks]\nL101 = {times = inf}", "times must be a number"),
+        ('[tool.harness]\nsuppress = "L101"', "must be a list of tables with code and reason"),
+        ('[[tool.harness.suppress]]\ncode = "L101"', r"\[\[tool.harness.suppress\]\] 1 has no reason"),
+        ('[[tool.harness.suppress]]\nreason = "so"', "1 has no code"),
+        ('[[tool.harness.suppress]]\ncode = "L101"\nreason = " "', "reason must be a text that says something"),
+        ('[[tool.harness.suppress]]\ncode = "L101"\nreason = "so"\nwhy = "so"', "has no key 'why'"),
     ],
 )
 def test_a_setting_of_the_wrong_shape_is_one_clear_error(tmp_path: Path, text: str, said: str) -> None:
     inner = project(tmp_path, f"# tool.harness\n{text}")
     with pytest.raises(UsageError, match=said):
         config.load(start=inner)
+
+
+def test_what_checks_judge_by_and_what_is_not_held_against_a_run_are_read(tmp_path: Path) -> None:
+    text = """
+    [tool.harness.checks]
+    L101 = {times = 4}
+    [[tool.harness.suppress]]
+    code = "T301"
+    reason = "the limit is meant"
+    agent = "ann"
+    run = "nightly-*"
+    """
+    found = config.load(start=project(tmp_path, text))
+    assert found.thresholds == {"L101": {"times": 4}}
+    assert found.suppressions == (Suppression(code="T301", reason="the limit is meant", agent="ann", run="nightly-*"),)

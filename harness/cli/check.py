@@ -132,7 +132,7 @@ def _idle(judgements: Sequence[Judgement]) -> list[str]:
     """Say which suppressions none of the runs that they are about had any use for."""
     needed = {each for one in judgements for each in one.needed}
     return [
-        f"nothing was found that the suppression of {one_line(each.code, 40)} ({one_line(each.reason, 60)}) is for"
+        each.in_vain()
         for each in dict.fromkeys(each for one in judgements for each in one.unused)
         if each not in needed
     ]

@@ -47,6 +47,7 @@ def as_record(kind: type[check.Check]) -> dict[str, Json]:
         "name": kind.name,
         "severity": kind.severity.value,
         "needs": sorted(need.value for need in kind.needs),
+        "thresholds": dict(kind.thresholds),
         "title": title,
         "why": named.get("Why"),
         "fix": named.get("Fix"),
@@ -58,4 +59,12 @@ def _in_full(kind: type[check.Check]) -> str:
     head = click.style(f"{kind.code} {kind.name}", bold=True) + f" · {kind.severity.value}"
     head += f" · looks at {needs}" if needs else ""
     body = (click.wrap_text(paragraph, 100, preserve_paragraphs=False) for paragraph in paragraphs(kind))
-    return f"{head}\n\n" + printable("\n\n".join(body))
+    return f"{head}\n\n" + printable("\n\n".join([*body, *_numbers(kind)]))
+
+
+def _numbers(kind: type[check.Check]) -> list[str]:
+    """Say what the check judges by, the way a project writes it to set something else."""
+    if not kind.thresholds:
+        return []
+    numbers = ", ".join(f"{name} = {number:g}" for name, number in kind.thresholds.items())
+    return [f"Judges by, unless `[tool.harness.checks]` says something else:\n\n    {kind.code} = {{{numbers}}}"]

@@ -133,6 +133,62 @@ def test_a_budget_judged_with_a_limit_of_that_time_stands_and_says_so_until_it_i
     assert check(capsys) == (0, [])
 
 
+SUPPRESSED = """
+[[tool.harness.suppress]]
+code = "L101"
+reason = "the weather is polled"
+[[tool.harness.suppress]]
+code = "T301"
+reason = "not ours"
+run = "another"
+"""
+
+
+def test_a_suppressed_finding_is_shown_with_its_reason_and_fails_nothing(project, capsys):
+    (project / "pyproject.toml").write_text(PROJECT + SUPPRESSED)
+    record(project, *LOOP, ending="termination_message")
+    assert execute(["check"]) == 0
+    out, err = capsys.readouterr()
+    assert "✔" in out
+    assert "suppressed: the weather is polled" in out
+    assert "harness explain" not in err
+    code, found = check(capsys)
+    assert (code, [(each["code"], each["suppressed"]) for each in found]) == (0, [("L101", "the weather is polled")])
+    kinds = {"sarif": '"justification": "the weather is polled"', "junit": "suppressed: the weather is polled"}
+    for form, told in {**kinds, "markdown": r"L101 \(suppressed\)"}.items():
+        assert execute(["check", "--format", form]) == 0
+        assert told in capsys.readouterr().out
+    assert execute(["check", "--format", "github"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_a_suppression_of_nothing_is_told_where_it_could_have_been_needed(project, capsys):
+    (project / "pyproject.toml").write_text(PROJECT + SUPPRESSED)
+    record(project, "ann: Fine.", ending="termination_message")
+    assert execute(["check"]) == 0
+    err = capsys.readouterr().err
+    assert "nothing was found that the suppression of L101 (the weather is polled) is for" in err
+    assert "T301" not in err
+    record(project, *LOOP, ending="termination_message")
+    assert execute(["check", "@1", "@2"]) == 0
+    assert "suppression of" not in capsys.readouterr().err
+
+
+def test_a_suppression_may_be_of_some_runs_alone(project, capsys):
+    (project / "pyproject.toml").write_text(PROJECT + SUPPRESSED)
+    record(project, "ann: Fine.", name="chat")
+    record(project, "ann: Fine.", name="another")
+    code, found = check(capsys, "@1", "@2")
+    assert [each.get("suppressed") for each in found] == ["not ours", None]
+    assert code == 1
+
+
+def test_a_project_sets_what_a_check_judges_by(project, capsys):
+    (project / "pyproject.toml").write_text(PROJECT + "[tool.harness.checks]\nL101 = {times = 5}\n")
+    record(project, *LOOP, ending="termination_message")
+    assert check(capsys) == (0, [])
+
+
 def test_a_replay_says_that_its_times_were_not_judged(project, capsys):
     record(project, "ann: Fine.", ending="termination_message", mode="replay")
     assert execute(["check", "--max-seconds", "0"]) == 0
@@ -197,6 +253,31 @@ def test_explain_says_what_why_and_how_to_mend_it(project, capsys):
     assert "\n\nWhy: " in out
     assert "\n\nFix: " in out
     assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("settings", "line", "near"),
+    [
+        ("[tool.harness.checks]\nL110 = {times = 4}", "no check is called 'L110'", "L101"),
+        ("[tool.harness.checks]\nL101 = {time = 4}", "L101 repeated-message has no threshold 'time'", "'times'"),
+        ("[tool.harness.checks]\nX002 = {time = 4}", "X002 tracing-fault has no numbers to judge by", ""),
+        ('[[tool.harness.suppress]]\ncode = "L110"\nreason = "so"', "no check answers to 'L110'", "L101"),
+    ],
+)
+def test_a_setting_of_no_check_is_refused_with_the_nearest(project, capsys, settings, line, near):
+    (project / "pyproject.toml").write_text(PROJECT + settings)
+    record(project, "ann: Fine.")
+    assert execute(["check"]) == 2
+    first, *hint = capsys.readouterr().err.strip().splitlines()
+    assert line in first
+    assert near in "".join(hint)
+
+
+def test_explain_says_what_numbers_a_check_judges_by(project, capsys):
+    assert execute(["explain", "L101"]) == 0
+    assert "    L101 = {times = 3" in capsys.readouterr().out
+    assert execute(["explain", "L101", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["thresholds"]["times"] == 3
 
 
 def test_explain_lists_every_check_and_describes_it_as_data(project, capsys):

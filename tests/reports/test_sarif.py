@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from urllib.parse import unquote
 
 from hypothesis import given
@@ -39,6 +40,7 @@ def holds(run):
         assert result["partialFingerprints"]["harness/v1"]  # 3.27.17
         for suppression in result.get("suppressions", ()):
             assert suppression["kind"] in {"inSource", "external"}  # 3.35.2
+    assert len({"suppressions" in result for result in run["results"]}) <= 1  # 3.27.23
     for told in [*run["results"], *run["invocations"][0]["toolExecutionNotifications"]]:
         for place in told["locations"]:
             physical = place.get("physicalLocation")
@@ -70,6 +72,16 @@ def test_a_divergence_and_a_failure_are_results_and_trouble_outside_is_a_notific
 def test_what_a_scenario_expects_is_suppressed():
     (result,) = the_run(a_case(outcome="passed", expected=frozenset({"L101"})))["results"]
     assert result["suppressions"][0]["kind"] == "inSource"
+
+
+def test_what_a_project_suppresses_is_suppressed_with_its_reason_and_the_rest_is_said_not_to_be():
+    quiet = replace(finding("again"), suppressed="\x1b[2Jmeant")
+    run = the_run(a_case(findings=(quiet, finding("odd", code="Z999")), reasons=()))
+    holds(run)
+    assert [result["suppressions"] for result in run["results"]] == [
+        [{"kind": "external", "status": "accepted", "justification": "␛[2Jmeant"}],
+        [],
+    ]
 
 
 def test_a_finding_is_the_same_problem_though_it_says_something_else_and_another_is_not():
