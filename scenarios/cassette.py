@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,11 @@ from harness.errors import UsageError
 from harness.freezing import FROZEN
 
 from . import cassette_lines, cassette_reader, cleaning, normalising, promoting
+from .alike import alike
 from .exchanges import CHOSEN_BY_OUTSIDE, Exchange, Failure, Header
 
 if TYPE_CHECKING:
-    from harness.model import Json, Run
+    from harness.model import Run
 
 __all__ = ["CHOSEN_BY_OUTSIDE", "SUFFIX", "Cassette", "Exchange", "Failure", "Header", "from_run", "from_runs", "read"]
 
@@ -35,20 +36,18 @@ class Cassette:
     header: Header = field(default_factory=Header)
     exchanges: tuple[Exchange, ...] = ()
 
-    def write(self, path: Path, *, in_order: bool = True) -> bool:
+    def write(self, path: Path, *, way: str | None = None) -> bool:
         """Write the file at *path*, whole or not at all, and say whether it changed.
 
         A file that holds the same exchanges already is left untouched, whichever version of the harness or the
-        framework it was made with, and whatever the values are that the header's ``normalise`` names. Unless
-        *in_order*, it is enough that each agent asked the same in the same order: agents that work side by side come in
-        another order each time.
+        framework it was made with; and where *way* says how requests are matched, one that is the same to a replay.
         Raises UsageError if it cannot be written.
         """
         lines = cassette_lines.dump(self.header, self.exchanges)
         try:
             if path.is_file():
                 there = path.read_text(encoding="utf-8", errors="replace")
-                if _same(there, lines) or _as_good(there, lines, self, in_order=in_order):
+                if _same(there, lines) or (way is not None and _will_do(there, self, way)):
                     return False
             _replace(path, "".join(f"{line}\n" for line in lines))
         except OSError as error:
@@ -132,33 +131,19 @@ def _same(text: str, lines: Sequence[str]) -> bool:
     return bool(cassette_lines.identity(there[0]) == cassette_lines.identity(lines[0]))
 
 
-def _as_good(text: str, lines: Sequence[str], made: Cassette, *, in_order: bool) -> bool:
-    """Compare a file with what was *made* but for values that do not count, and unless *in_order* agent by agent."""
-    without = normalising.normaliser(made.header.normalise)
-    if in_order and without is None:
-        return False
-    if cassette_lines.identity(text.partition("\n")[0]) != cassette_lines.identity(lines[0]):
+def _will_do(text: str, made: Cassette, way: str) -> bool:
+    """Say whether the file that is there says the same as *made* to a replay."""
+    if cassette_lines.identity(text.partition("\n")[0]) != cassette_lines.identity(_head(made)):
         return False
     try:
         _, there = cassette_reader.load(text, "")
     except UsageError:
         return False
-    clean = without or (lambda value: value)
-    old, new = (_plain(found, clean, in_order=in_order) for found in (there, made.exchanges))
-    return old == new
+    return alike(there, made.exchanges, way=way, normalise=made.header.normalise)
 
 
-def _plain(exchanges: Sequence[Exchange], clean: Callable[[Json], Json], *, in_order: bool) -> object:
-    scopes = {"": exchanges} if in_order else _by_agent(exchanges)
-    return {scope: [clean(asdict(replace(found, line=None))) for found in asked] for scope, asked in scopes.items()}
-
-
-def _by_agent(exchanges: Sequence[Exchange]) -> dict[object, Sequence[Exchange]]:
-    """Sort exchanges by who asked where; the ids of tool calls are numbered anew for each."""
-    found: dict[object, list[Exchange]] = {}
-    for exchange in exchanges:
-        found.setdefault((exchange.kind, exchange.agent, exchange.conversation), []).append(exchange)
-    return {scope: cleaning.numbered(asked) for scope, asked in found.items()}
+def _head(made: Cassette) -> str:
+    return cassette_lines.dump(made.header, ())[0]
 
 
 def _replace(path: Path, text: str) -> None:

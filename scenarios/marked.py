@@ -144,7 +144,7 @@ class Marked:
         reasons = list(self._parted(replayed)) or [*self._refused, *self._unexpected(found)]
         if passed and not reasons and self._recording and self.cassette is not None:
             made = cassette.from_run(run, normalise=self.asked.normalise)
-            made.write(self.cassette, in_order=self.asked.matching == "strict")
+            made.write(self.cassette, way=self.asked.matching)
         return reasons
 
     def facts(self) -> dict[str, Json]:

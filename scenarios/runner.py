@@ -104,7 +104,7 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     if recorded and run is not None and not by_itself:
         runs = [run] if judged is None else [run, judged]
         made = cassette.from_runs(runs, note=note, normalise=what.normalise)
-        made.write(what.cassette, in_order=what.matching == "strict")
+        made.write(what.cassette, way=what.matching)
     left = way if fork is None else "match"  # what a fork leaves of a recording is meant to be left
     found = verdict.decide(
         what,

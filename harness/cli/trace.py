@@ -206,6 +206,6 @@ def _record(path: Path, runs: Sequence[Run], *, code: int, note: str) -> None:
     cassette = cassettes.from_runs(runs, note=note)
     if not cassette.exchanges:
         raise UsageError(f"nothing to record: the program asked nothing, so {str(path)!r} was not written")
-    changed = cassette.write(path)
+    changed = cassette.write(path, way=os.environ.get("HARNESS_MATCHING") or "match")
     state = "recorded" if changed else "unchanged:"
     print(f"harness: {state} {len(cassette.exchanges)} exchanges in {printable(path)}", file=sys.stderr)  # noqa: T201

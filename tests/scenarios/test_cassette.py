@@ -187,31 +187,42 @@ def test_volatile_values_that_a_cassette_names_do_not_touch_it(tmp_path):
     file = tmp_path / "one.cassette.jsonl"
     made("ab12cd34", "temp-path").write(file)
     before = file.read_bytes()
-    assert not made("zz99zz99", "temp-path").write(file)
+    assert not made("zz99zz99", "temp-path").write(file, way="match")
     assert file.read_bytes() == before
-    assert made("zz99zz99", "temp-path", text="Not done.").write(file)
-    assert made("yy88yy88").write(file)
-    assert made("zz99zz99").write(file)
+    assert made("zz99zz99", "temp-path", text="Not done.").write(file, way="match")
+    assert made("yy88yy88").write(file, way="match")
+    assert made("zz99zz99").write(file, way="match")
+    made("ab12cd34", "temp-path").write(file)
+    assert made("zz99zz99", "temp-path").write(file)
 
 
-def test_agents_side_by_side_may_come_in_another_order_unless_order_is_asked_for(tmp_path):
+def test_order_leaves_the_file_untouched_as_far_as_it_does_not_count_in_a_replay(tmp_path):
     def turn(agent, call_id):
         asking = replace(exchange(asked(TASK, agent=agent), "x"), reply={"message": asks_tool(call_id, "add")})
         answered = exchange(asked(TASK, asks_tool(call_id, "add"), tool_said(call_id, "3"), agent=agent), "done")
         return asking, answered
+
+    def left(way, *found):
+        made(ann, again, bob, later).write(path)
+        before = path.read_bytes()
+        return not made(*found).write(path, way=way) and path.read_bytes() == before
 
     def made(*found):
         return Cassette(exchanges=cleaning.numbered(found))
 
     (ann, again), (bob, later) = turn("ann", "x"), turn("bob", "y")
     path = tmp_path / "two.cassette.jsonl"
-    made(ann, again, bob, later).write(path)
-    before = path.read_bytes()
-    assert not made(bob, ann, later, again).write(path, in_order=False)
-    assert path.read_bytes() == before
-    assert made(again, ann, bob, later).write(path, in_order=False)
-    path.write_bytes(before)
-    assert made(bob, ann, later, again).write(path)
+    side_by_side, backwards, doubled = (bob, ann, later, again), (again, ann, bob, later), (ann, again, bob, later, ann)
+    assert [left(way, *side_by_side) for way in (None, "strict", "sequence", "match")] == [False, False, True, True]
+    assert [left(way, *backwards) for way in (None, "strict", "sequence", "match")] == [False, False, False, True]
+    assert [left(way, *doubled) for way in (None, "strict", "sequence", "match")] == [False] * 4
+
+
+def test_equal_requests_keep_the_order_of_their_answers(tmp_path):
+    path = tmp_path / "one.cassette.jsonl"
+    one, other = (exchange(asked(TASK), text) for text in ("one", "other"))
+    Cassette(exchanges=(one, other)).write(path)
+    assert Cassette(exchanges=(other, one)).write(path, way="match")
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
