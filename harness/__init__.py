@@ -10,6 +10,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.guarding import Guard as Guard
+    from harness.guarding import guard as guard
     from harness.recording import instrument as instrument
     from harness.recording import replay as replay
     from harness.recording import run as run
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
     from harness.rehearsing import scenario as scenario
     from harness.store import open_store as open_store
 
-__all__ = ["instrument", "open_store", "replay", "run", "scenario", "uninstrument"]
+__all__ = ["Guard", "guard", "instrument", "open_store", "replay", "run", "scenario", "uninstrument"]
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Guard": "harness.guarding",
+    "guard": "harness.guarding",
     "instrument": "harness.recording",
     "uninstrument": "harness.recording",
     "replay": "harness.recording",

@@ -96,10 +96,15 @@ class RecordedError(Exception):
 class StoppedError(HarnessError):
     """An interceptor has stopped the run, for the reason it says. Every later call of the run gets it, too.
 
-    It is raised in the program, where nothing else answers; the conversation it ends is told as stopped.
+    With *ends* an adapter turns it into its framework's own normal ending; else it is raised in the program. Either way
+    the conversation it ends is told as stopped.
     """
 
     code = Exit.FINDINGS
+
+    def __init__(self, message: str, *, hint: str = "", ends: bool = True) -> None:
+        super().__init__(message, hint=hint)
+        self.ends = ends
 
 
 def pieces(text: str, chunks: Sequence[int]) -> list[str]:

@@ -20,6 +20,7 @@ from harness.journal import Journal, make_store
 from harness.offline import Walls
 from harness.privacy import Privacy
 from harness.redaction import Redaction, store_key
+from harness.stopping import Stops
 from harness.text import printable
 from harness.trace import RunState, Trace
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import TracerProvider
 
+    from harness.guarding import Guard
     from harness.model import Json
 
 log = logging.getLogger("harness")
@@ -70,12 +72,14 @@ class Recording:
             otel=otel,
             begun=begun,
         )
-        self.interceptors: tuple[Interceptor, ...] = (self.trace, *interceptors)
+        self.settings = settings
+        self.stops = Stops(self.trace, store)
+        self.interceptors: tuple[Interceptor, ...] = (self.trace, self.stops, *interceptors)
         self.adapters: list[Any] = []
         self.walls = Walls(refused)
         self.undo = contextlib.ExitStack()
         """What is undone when it is taken off."""
-        self.amend: Callable[[str | None], Mapping[str, str]] = _as_it_is
+        self.changes: Callable[[str | None], Mapping[str, str]] = _as_it_is
         """Says what an agent's next model call shall have instead of its own: a ``model``, a ``prompt``, or nothing."""
 
     @property
@@ -88,11 +92,23 @@ class Recording:
         """Say whether the framework's own response cache must not answer."""
         return self.mode != "live"
 
+    def amend(self, agent: str | None) -> Mapping[str, Any]:
+        """Say what the next model call of *agent* shall have instead of its own, or besides.
+
+        A ``model``, a ``prompt``, ``max_tokens`` as the most its answer may have, a ``nudge``: a message at the end.
+        """
+        return {**self.changes(agent), **self.stops.changes(agent)}
+
+    def guard(self, guard: Guard) -> None:
+        """Let *guard* guard every run of this process."""
+        guard.attach(self.trace, self.store, self.settings)
+        self.stops.guard(guard)
+
     @contextlib.contextmanager
     def answered_by(self, interceptor: Interceptor) -> Iterator[None]:
         """Let *interceptor* alone stand behind the trace for a while, in the mode ``replay``."""
         before = self.interceptors, self.mode
-        self.interceptors, self.mode = (self.trace, interceptor), "replay"
+        self.interceptors, self.mode = (self.trace, self.stops, interceptor), "replay"
         self.trace.attributes[semconv.HARNESS_RUN_MODE] = self.mode
         try:
             with self.walls.standing():
@@ -136,6 +152,7 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
     begun: Callable[[str], None] | None = None,
     refused: Callable[[str], None] | None = None,
     attributes: Mapping[str, Json] | None = None,
+    guard: Guard | None = None,
 ) -> Recording:
     """Record every AutoGen conversation of this process from now on, agents built earlier included.
 
@@ -147,7 +164,8 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
     for both.
 
     *redact* is given each text and gives it back without what is secret here. If it raises, or gives no text, the text
-    is withheld. *begun* is told the id of each run that begins, and *refused* what a replay was kept from.
+    is withheld. *guard* guards every run.
+    *begun* is told the id of each run that begins, and *refused* what a replay was kept from.
 
     A framework that is imported later is attached then. Calling it again while attached changes nothing. Raises
     StoreError if the store cannot be written, UsageError for a setting that is none, ValueError for an unknown mode.
@@ -179,6 +197,8 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
         begun=begun,
         refused=refused,
     )
+    if guard is not None:
+        _recording.guard(guard)
     if mode == "replay":
         _recording.undo.enter_context(_recording.walls.standing())
     _follow_threads()

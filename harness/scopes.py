@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SCOPE = otel.create_key("harness.scope")
 _RUN = otel.create_key("harness.run")
+_GUARDS = otel.create_key("harness.guards")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -35,6 +36,10 @@ class RunState:
     process: str = ""
     seen_ns: int = 0
     """When the last of them ended, in nanoseconds since the Unix epoch."""
+    turns: int = 0
+    """How many turns began in this process."""
+    guards: dict[Any, Any] = field(default_factory=dict)
+    """What each guard of this run knows of it."""
 
     def doubt(self, process: str) -> None:
         """Forget what is written where it may be gone by now: in a forked child, and after a silence.
@@ -110,6 +115,22 @@ def given_run() -> RunState | None:
 def within(run: RunState) -> Iterator[None]:
     """Let everything that starts inside belong to *run*."""
     token = otel.attach(otel.set_value(_SCOPE, None, otel.set_value(_RUN, run)))
+    try:
+        yield
+    finally:
+        otel.detach(token)
+
+
+def given_guards() -> tuple[Any, ...]:
+    """Give the guards of the blocks around this, outermost first."""
+    guards = otel.get_value(_GUARDS)
+    return guards if isinstance(guards, tuple) else ()
+
+
+@contextmanager
+def guarded(guard: Any) -> Iterator[None]:  # noqa: ANN401 - whatever guards
+    """Let *guard* guard what starts inside."""
+    token = otel.attach(otel.set_value(_GUARDS, (*given_guards(), guard)))
     try:
         yield
     finally:

@@ -103,6 +103,9 @@ HARNESS_SELECTION_METHOD: Final = "harness.selection.method"
 HARNESS_SELECTION_CANDIDATES: Final = "harness.selection.candidates"  # list of strings
 HARNESS_SELECTION_CHOICE: Final = "harness.selection.choice"
 HARNESS_REFUSED: Final = "harness.refused"  # list of strings: what a replay kept from the network during the span
+HARNESS_GUARD: Final = "harness.guard"  # note | nudge | stop: what a guard did, on a span of its own
+HARNESS_GUARD_CODE: Final = "harness.guard.code"  # the check that moved it, if one did
+HARNESS_GUARD_TEXT: Final = "harness.guard.text"  # what it said
 HARNESS_FAULT: Final = "harness.fault"  # what of the tracing itself failed; on a span of its own
 
 # Ours, on runs that were imported.

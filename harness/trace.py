@@ -155,6 +155,8 @@ class Trace:
         self._dice = random.Random(os.urandom(16))  # noqa: S311 - ids, not secrets, and never the program's own dice
         self._process = journal.process
         self.contents = Contents(self.privacy)
+        self.watch: Callable[[Scope, str, Sequence[Part], Sequence[Link]], None] | None = None
+        """Is shown each span's record as it is written, with the contents and links it names."""
         _writing = weakref.ref(self)
 
     # Runs ---------------------------------------------------------------------------------------------------------
@@ -269,6 +271,7 @@ class Trace:
             described[semconv.GEN_AI_WORKFLOW] = subject
         elif operation is Operation.TURN:
             described[semconv.GEN_AI_AGENT] = subject
+            run.turns += 1
         described.update(attributes)
         outside = bridging.around() if parent is None or self._otel else None
         if parent is None:
@@ -302,6 +305,14 @@ class Trace:
         if parent is not None:
             return parent.record["trace_id"], parent.record["span_id"]
         return bridging.ids(outside) or (f"{self._dice.getrandbits(128) or 1:032x}", None)
+
+    def note(self, run: RunState, subject: str, attributes: Mapping[str, Json]) -> None:
+        """Write a span of no length about *run*, inside whatever of it is open here."""
+        scope = current()
+        with contextlib.nullcontext() if scope is not None and scope.run is run else within(run):
+            noted = self._begin(Operation.OTHER, subject, attributes)
+        self._complete(noted.record, noted.record["start_ns"], noted.record["seq"], ok=True)
+        self._emit(noted)
 
     def failed(self, cause: str) -> None:
         """Write that the tracing itself failed: a span of its own in the run that is going on, once for each cause."""
@@ -360,11 +371,14 @@ class Trace:
         before, fresh = news(run, contents, links) if contents or links else ("", None)
         if scope.span is not None and record["k"] == "e":
             bridging.end(scope.span, self.privacy.visible(record))
-        written = self.journal.write(f"{before}{self.privacy.record(record)}\n".encode(errors="replace"))
+        line = self.privacy.record(record)
+        written = self.journal.write(f"{before}{line}\n".encode(errors="replace"))
         if written and fresh:
             if len(run.known) > _MOST_KNOWN:
                 run.known.clear()
             run.known.update(fresh)
+        if self.watch is not None:
+            self.watch(scope, line, contents, links)
         return written
 
     # The seam -----------------------------------------------------------------------------------------------------

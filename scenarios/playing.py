@@ -68,7 +68,7 @@ class Playing:
     def begin(self, attached: Recording) -> None:
         """Begin what is more than answers, until *attached* is taken off. Raises as ``Freeze.begin`` does."""
         if self.replay is not None and self.fork is not None:
-            attached.amend = Forking(self.replay, self.fork).amend
+            attached.changes = Forking(self.replay, self.fork).amend
             if self.fork.says:
                 from harness.adapters import onward
 

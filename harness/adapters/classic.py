@@ -24,7 +24,8 @@ from harness.adapters.classic_endings import conversation_ending, turn_ending
 from harness.adapters.classic_messages import Messages
 from harness.adapters.classic_setup import describe
 from harness.adapters.patching import Function, Patches
-from harness.adapters.seam import broken_off
+from harness.adapters.seam import broken_off, end_here, up
+from harness.call import StoppedError
 from harness.canonical import encode
 from harness.model import Ending, Operation
 from harness.trace import Scope, attempt, current, safely
@@ -61,6 +62,7 @@ class Classic:
         wrap(ConversableAgent, "generate_reply", self._generate_reply)
         wrap(ConversableAgent, "a_generate_reply", self._a_generate_reply)
         wrap(ConversableAgent, "_process_received_message", self._received)
+        wrap(ConversableAgent, "_summarize_chat", self._summarize)
         for name, make in (("initiate_chats", self._initiate_chats), ("a_initiate_chats", self._a_initiate_chats)):
             for module in (chat, conversable_agent, autogen, autogen.agentchat):
                 wrap(module, name, make)
@@ -164,7 +166,8 @@ class Classic:
         if scope is None:
             return
         self._heard(scope)
-        ending = broken_off(error) if error is not None else conversation_ending(scope.notes)
+        stopped = error if error is not None else scope.notes.get("stopped")
+        ending = broken_off(stopped) if stopped is not None else conversation_ending(scope.notes)
         self._set_ending(scope, ending)
 
     def _set_ending(self, scope: Scope, ending: Ending) -> None:
@@ -233,18 +236,22 @@ class Classic:
     def _generate_reply(self, original: Function) -> Function:
         def generate_reply(agent: Any, *args: Any, **kwargs: Any) -> Any:
             with self._turn(original, agent, args, kwargs) as scope:
-                reply = original(agent, *args, **kwargs)
-                self._took_turn(scope, agent, reply)
-                return reply
+                reply = None
+                with self._ending(scope):
+                    self._begins(scope, agent)
+                    reply = original(agent, *args, **kwargs)
+                return self._took_turn(scope, agent, reply)
 
         return generate_reply
 
     def _a_generate_reply(self, original: Function) -> Function:
         async def a_generate_reply(agent: Any, *args: Any, **kwargs: Any) -> Any:
             with self._turn(original, agent, args, kwargs) as scope:
-                reply = await original(agent, *args, **kwargs)
-                self._took_turn(scope, agent, reply)
-                return reply
+                reply = None
+                with self._ending(scope):
+                    self._begins(scope, agent)
+                    reply = await original(agent, *args, **kwargs)
+                return self._took_turn(scope, agent, reply)
 
         return a_generate_reply
 
@@ -286,12 +293,52 @@ class Classic:
                 inner.notes["rounds"] = 1
             yield inner
 
+    @contextlib.contextmanager
+    def _ending(self, scope: Scope | None) -> Iterator[None]:
+        """Let a turn of a run that is stopped end without a reply: so the framework ends a conversation by itself."""
+        try:
+            yield
+        except StoppedError as error:
+            if scope is None or not error.ends:
+                raise
+            scope.notes["stopped"] = error
+
+    def _begins(self, scope: Scope | None, agent: Any) -> None:
+        """Raise StoppedError if *agent* may not take its turn; who picks a speaker is stopped where one is picked."""
+        if scope is not None:
+            end_here(self, name_of(agent))
+
+    def _took_turn(self, scope: Scope | None, agent: Any, reply: Any) -> Any:
+        """Give the reply of a turn: none in a run that was stopped while it was made."""
+        if scope is None:
+            return reply
+        stopped = scope.notes.get("stopped")
+        if isinstance(stopped, StoppedError) and stopped.ends:
+            conversation = scope.up(Operation.CONVERSATION)
+            if conversation is not None:
+                conversation.notes["stopped"] = stopped
+            return None
+        if reply is None:
+            self._silent(scope, agent)
+        return reply
+
     @safely
-    def _took_turn(self, scope: Scope | None, agent: Any, reply: object) -> None:
-        if scope is None or scope.operation is not Operation.TURN or reply is not None:
-            return
-        if scope.parent is not None:
+    def _silent(self, scope: Scope, agent: Any) -> None:
+        """Note why a turn brought no reply."""
+        if scope.operation is Operation.TURN and scope.parent is not None:
             scope.parent.notes["silent_turn"] = turn_ending(name_of(agent), scope.notes)
+
+    def _summarize(self, original: Function) -> Function:
+        """Let a conversation that was stopped have its last message as its summary, where a model would be asked."""
+
+        def _summarize_chat(agent: Any, summary_method: Any, *args: Any, **kwargs: Any) -> Any:
+            conversation = up(Operation.CONVERSATION)
+            stopped = conversation.notes.get("stopped") if conversation is not None else None
+            if stopped is not None and stopped.ends and summary_method == "reflection_with_llm":
+                summary_method = "last_msg"
+            return original(agent, summary_method, *args, **kwargs)
+
+        return _summarize_chat
 
     def _watch_predicate(self, agent: Any, predicate: Any) -> Any:
         """Note whose termination predicate matched. It is called once, by the framework, as ever."""

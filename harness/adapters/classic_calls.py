@@ -9,7 +9,7 @@ from harness.adapters import classic_models, classic_tools
 from harness.adapters.classic_seam import Watcher
 from harness.adapters.classic_setup import code_in_docker, sandboxed
 from harness.adapters.seam import Value, a_through, failed, make_call, through, up, within
-from harness.call import Call
+from harness.call import Call, StoppedError
 from harness.model import Json, Operation
 from harness.trace import safely
 
@@ -183,15 +183,28 @@ def _a_select(adapter: Watcher, original: Function) -> Function:
 
 
 class _nobody:  # noqa: N801 - reads as a statement
-    """Note for the conversation that nobody may speak next."""
+    """Note for the conversation that nobody may speak next; in a run that was stopped nobody may."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         conversation = up(Operation.CONVERSATION)
+        if isinstance(error, StoppedError) and error.ends:
+            if conversation is not None:
+                conversation.notes["stopped"] = error
+            raise _no_speaker()(str(error)) from None
         if error is not None and conversation is not None and failed(error).value is not None:
             conversation.notes["no_speaker"] = str(error) or "no eligible speaker"
+
+
+def _no_speaker() -> type[Exception]:
+    """Find the framework's own exception for that: the way its group chats end without one."""
+    from autogen import exception_utils
+
+    names = ("NoEligibleSpeakerError", "NoEligibleSpeaker")
+    found: type[Exception] = next(getattr(exception_utils, name) for name in names if hasattr(exception_utils, name))
+    return found
 
 
 def _selection(group: Any, last: Any, selector: Any) -> Call:

@@ -11,7 +11,7 @@ from harness import semconv
 from harness.adapters import classic_messages as native
 from harness.adapters import openai_client
 from harness.adapters.classic_seam import Asking, Watcher
-from harness.adapters.seam import Value, at_it, make_call, through, within
+from harness.adapters.seam import Value, at_it, capped, make_call, through, within
 from harness.call import Reply, pieces
 from harness.model import Operation
 from harness.trace import safely
@@ -83,12 +83,19 @@ def _ask_model(adapter: Watcher, original: Function) -> Function:
 
 
 def _amended(adapter: Watcher, asking: Asking, params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give the agent another model or system message, where the recording says so."""
+    """Give the agent another model or system message, a shorter answer or a nudge, where the recording says so."""
     changes = adapter.recording.amend(str(getattr(asking.agent, "name", None) or at_it() or ""))
-    found = {**params, "model": changes["model"]} if "model" in changes else params
+    if not changes:
+        return params
+    found = {**params, "model": changes["model"]} if "model" in changes else dict(params)
+    if "max_tokens" in changes:
+        found.update(capped(found, changes["max_tokens"]))
+    messages = list(params.get("messages") or ())
+    if "nudge" in changes:
+        messages.append({"role": "user", "content": changes["nudge"]})
+        found["messages"] = messages
     if "prompt" not in changes:
         return found
-    messages = list(params.get("messages") or ())
     told = {"role": "system", "content": changes["prompt"]}
     if messages and messages[0].get("role") in {"system", "developer"}:
         told = {**messages.pop(0), "content": changes["prompt"]}

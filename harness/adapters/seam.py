@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -95,6 +96,8 @@ def failed(error: BaseException, attributes: Value | None = None) -> Reply:
 
 def outcome(reply: Reply, rebuild: Callable[[Value], Any]) -> Any:
     """Give the framework's own object for *reply*, made by *rebuild* where a cassette answered; raise what it says."""
+    if isinstance(reply.error, StoppedError):
+        note_stop(reply.error)
     if isinstance(reply.error, RecordedError):
         raise native_error(reply.error)
     if reply.error is not None:
@@ -140,10 +143,45 @@ def within(operation: Operation) -> bool:
     return scope is not None and scope.operation is operation
 
 
+def note_stop(error: StoppedError) -> None:
+    """Note for the turn, or else the conversation, that is going on here that its run was stopped.
+
+    What a framework makes of an exception in a tool, the turn that called it knows all the same.
+    """
+    scope = up(Operation.TURN) or up(Operation.CONVERSATION)
+    if scope is not None:
+        scope.notes["stopped"] = error
+
+
+def end_here(adapter: Adapter, agent: str) -> None:
+    """Raise StoppedError if the run that is going on here may not go on: where *agent* begins a turn."""
+    stopped = adapter.recording.stops.stopped(agent)
+    if stopped is not None:
+        raise stopped
+
+
+def ending_of(error: StoppedError) -> Ending:
+    """Say how a conversation ended that was stopped."""
+    return Ending(kind=EndingKind.STOPPED, detail=str(error))
+
+
+_REASONS = re.compile(r"(?:^|/)(?:o\d|gpt-5)")
+"""Models of OpenAI's that know ``max_completion_tokens`` alone."""
+
+
+def capped(parameters: Mapping[str, Any], most: int) -> dict[str, int]:
+    """Say which parameter of a model request keeps its answer to *most* tokens, and what it is then."""
+    for name in ("max_completion_tokens", "max_tokens"):
+        if isinstance(parameters.get(name), int):
+            return {name: min(parameters[name], most)}
+    reasons = _REASONS.search(str(parameters.get("model") or ""))
+    return {"max_completion_tokens" if reasons else "max_tokens": most}
+
+
 def broken_off(error: BaseException) -> Ending:
     """Say how a conversation ended that *error* broke off."""
     if isinstance(error, StoppedError):
-        return Ending(kind=EndingKind.STOPPED, detail=str(error))
+        return ending_of(error)
     kind = EndingKind.ERROR if isinstance(error, Exception) else EndingKind.INTERRUPTED
     return Ending(kind=kind, detail=type(error).__qualname__)
 

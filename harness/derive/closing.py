@@ -20,9 +20,9 @@ def endings(spans: Iterable[Span]) -> dict[str, Ending]:
     found: dict[str, Ending] = {}
     for span in sorted(spans, key=place):
         if span.operation is Operation.CONVERSATION:
-            ending = _ending(span)
-            if ending is not None:
-                found[span.span_id] = ending
+            why = ending(span)
+            if why is not None:
+                found[span.span_id] = why
     return found
 
 
@@ -30,10 +30,11 @@ def last_ending(spans: Sequence[Span]) -> Ending | None:
     """Give the ending of the last conversation that is not part of another; None while it goes on."""
     within = conversations(spans)
     top = [span for span in spans if span.operation is Operation.CONVERSATION and within[span.span_id] is None]
-    return _ending(max(top, key=place)) if top else None
+    return ending(max(top, key=place)) if top else None
 
 
-def _ending(span: Span) -> Ending | None:
+def ending(span: Span) -> Ending | None:
+    """Say why the conversation *span* ended; None while it goes on."""
     if span.status is Status.OPEN:
         return None
     if span.status is Status.INTERRUPTED:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from harness import semconv
 from harness.derive.attributes import Attributes, label, parsed, text, texts, whole
 from harness.derive.forest import place
-from harness.derive.history import Histories, Links, Parts, message
+from harness.derive.history import Histories, Links, Message, Parts, message
 from harness.derive.totals import usage
 from harness.model import CALLS, CallRecord, Json, Operation, Span, Status
 
 Shape = dict[str, Json]
+History = Callable[[str], Sequence[Message]]
 
 _USAGE = {
     "input_tokens": semconv.GEN_AI_INPUT_TOKENS,
@@ -25,13 +26,14 @@ def calls(spans: Sequence[Span], parts: Parts, links: Links) -> list[CallRecord]
     """List the calls of a run in the order they began. A call that is open or failed has no reply."""
     histories = Histories(parts, links)
     asked = sorted((span for span in spans if span.operation in CALLS), key=place)
-    return [_record(span, parts, histories) for span in asked]
+    return [record(span, parts, histories.of) for span in asked]
 
 
-def _record(span: Span, parts: Parts, histories: Histories) -> CallRecord:
+def record(span: Span, parts: Parts, history: History) -> CallRecord:
+    """Put one call together; *history* resolves the context that a chat names."""
     attributes = span.attributes
     if span.operation is Operation.CHAT:
-        request, reply = _chat_request(attributes, parts, histories), _chat_reply(attributes, parts)
+        request, reply = _chat_request(attributes, parts, history), _chat_reply(attributes, parts)
     else:
         ask, answer = _SHAPES[span.operation]
         request, reply = ask(attributes), answer(attributes)
@@ -70,10 +72,10 @@ def _name(span: Span, request: Shape, reply: Shape) -> str | None:
     return None
 
 
-def _chat_request(attributes: Attributes, parts: Parts, histories: Histories) -> Shape:
+def _chat_request(attributes: Attributes, parts: Parts, history: History) -> Shape:
     """Put the request together; spans of other programs may carry its contents as JSON strings."""
     name = text(attributes, semconv.HARNESS_INPUT_CONTEXT)
-    messages: Sequence[Json] = histories.of(name) if name else _inline(attributes, semconv.GEN_AI_INPUT_MESSAGES)
+    messages: Sequence[Json] = history(name) if name else _inline(attributes, semconv.GEN_AI_INPUT_MESSAGES)
     tools = parts.get(text(attributes, semconv.HARNESS_TOOLS_PART) or "")
     if tools is None:
         tools = parsed(attributes, semconv.GEN_AI_TOOL_DEFINITIONS)

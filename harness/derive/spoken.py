@@ -14,11 +14,12 @@ from harness.model import Message, Operation, Span
 def messages(spans: Sequence[Span], parts: Parts) -> list[Message]:
     """List the messages of a run by time, then ``seq``. One whose content was lost has no parts."""
     within = conversations(spans)
-    spoken = sorted((span for span in spans if span.operation is Operation.MESSAGE), key=place)
-    return [_message(span, within.get(span.span_id), parts) for span in spoken]
+    said = sorted((span for span in spans if span.operation is Operation.MESSAGE), key=place)
+    return [spoken(span, within.get(span.span_id), parts) for span in said]
 
 
-def _message(span: Span, conversation_id: str | None, parts: Parts) -> Message:
+def spoken(span: Span, conversation_id: str | None, parts: Parts) -> Message:
+    """Read the one message that *span* stands for."""
     attributes = span.attributes
     body = message(parts.get(text(attributes, semconv.HARNESS_MESSAGE_PART) or "")) or {"parts": []}
     named = body.get("role")

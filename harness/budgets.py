@@ -1,0 +1,330 @@
+"""What a run may use, and what of that is used or promised: reserve before a call, settle after it.
+
+A reservation is an upper bound. A token is at least one byte, so a request has at most as many tokens as bytes, and an
+answer at most as many as its ``max_tokens`` says. Where a request says so, calls made at the same time never spend more
+together than the limit. Where it does not, a call is let through as long as its input fits and nothing else is under
+way that counts against the same limit: then one call's output is the most that can be spent beyond it.
+
+A picture that a request names by its address is not in its bytes: each counts for PICTURE_TOKENS.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Final
+
+from harness import prices, semconv
+from harness.call import Call, Reply
+from harness.canonical import encode
+from harness.errors import UsageError
+from harness.model import Json, Operation
+from harness.text import one_line
+
+TOLD: Final[Mapping[str, str]] = {
+    "messages": "{:,.0f} messages",
+    "turns": "{:,.0f} turns",
+    "model_calls": "{:,.0f} model calls",
+    "tool_calls": "{:,.0f} tool calls",
+    "tokens": "{:,.0f} tokens",
+    "cost_usd": "${:,.6g}",
+    "seconds": "{:g} s",
+}
+"""What can be limited, and how so much of it is written."""
+SPENT: Final = ("tokens", "cost_usd", "model_calls", "tool_calls")
+"""What calls use. The rest is looked at, and cannot be reserved."""
+PICTURE_TOKENS: Final = 2048
+SPANS: Final = ("run", "agent", "day", "month")
+"""What a limit holds for. A day and a month are those of UTC, over all runs of a store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """At most so much of *kind* for one *span*; *agent* names whose, where it is an agent's share of the run."""
+
+    span: str = "run"
+    agent: str | None = None
+    kind: str
+    most: float
+
+    @property
+    def whose(self) -> str:
+        """Say what it holds for, after an amount; nothing for the run."""
+        if self.span == "agent":
+            return f" for {one_line(self.agent, 40)!r}"
+        return "" if self.span == "run" else f" a {self.span}"
+
+    def show(self, amount: float) -> str:
+        """Write *amount* of it with its unit."""
+        return TOLD[self.kind].format(amount)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """What a call uses at most. With *sure* False its answer may be longer, by an amount that nobody knows."""
+
+    least: Mapping[str, float]
+    most: Mapping[str, float]
+    sure: bool = True
+    input_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A limit that leaves no room: *used* and *promised* to calls under way, and *asked* for by the next."""
+
+    limit: Limit
+    used: float
+    promised: float = 0
+    asked: float = 0
+
+    def __str__(self) -> str:
+        limit = self.limit
+        name = f"the limit of {limit.show(limit.most)}{limit.whose}"
+        if self.used >= limit.most:
+            return f"{name} was reached"
+        under_way = f", {limit.show(self.promised)} promised to calls under way" if self.promised else ""
+        used = f"{limit.show(self.used)} used{under_way}"
+        return f"{name} leaves no room: {used}, and the next call may take {limit.show(self.asked)}"
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """What is promised to one call."""
+
+    agent: str | None
+    amounts: Mapping[str, float]
+    bound: Bound
+    kept: object = None
+
+
+@dataclass(slots=True)
+class _Account:
+    used: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    promised: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+class Budget:
+    """What one run has used in this process, and each agent of it. Safe for threads and tasks."""
+
+    def __init__(self, limits: Iterable[Limit], *, reserving: bool = True) -> None:
+        """Without *reserving* a call is let through as long as nothing is used up."""
+        self._limits = [limit for limit in limits if limit.span in {"run", "agent"}]
+        self._reserving = reserving
+        self._accounts: defaultdict[str | None, _Account] = defaultdict(_Account)
+        self._lock = threading.Lock()
+
+    def reached(self, agent: str | None, now: Mapping[str, float], *, spent: bool = False) -> Reached | None:
+        """Say which limit is used up of what is looked at: *now* has the messages, turns and seconds of the run.
+
+        With *spent* what calls use is looked at, too.
+        """
+        with self._lock:
+            for limit in self._of(agent):
+                if limit.kind in now:
+                    used = now[limit.kind]
+                    # The turn that is going on is counted already.
+                    over = used > limit.most if limit.kind == "turns" else used >= limit.most
+                else:
+                    used = self._account(limit).used[limit.kind]
+                    over = spent and used >= limit.most
+                if over:
+                    return Reached(limit=limit, used=used)
+        return None
+
+    def reserve(self, agent: str | None, bound: Bound) -> Ticket | Reached:
+        """Promise a call what it may use, or say which limit has no room for it."""
+        with self._lock:
+            for limit in self._of(agent):
+                account = self._account(limit)
+                used, promised = account.used[limit.kind], account.promised[limit.kind]
+                asked = room(limit, used, promised, bound, reserving=self._reserving)
+                if asked:
+                    return Reached(limit=limit, used=used, promised=promised, asked=asked)
+            for account in self._both(agent):
+                for kind, amount in bound.most.items():
+                    account.promised[kind] += amount
+        return Ticket(agent, bound.most, bound)
+
+    def settle(self, ticket: Ticket, used: Mapping[str, float]) -> None:
+        """Put what a call really *used* in place of what was promised to it."""
+        with self._lock:
+            for account in self._both(ticket.agent):
+                for kind, amount in ticket.amounts.items():
+                    account.promised[kind] -= amount
+                    if abs(account.promised[kind]) < _DUST:
+                        account.promised[kind] = 0.0
+                for kind, amount in used.items():
+                    account.used[kind] += amount
+
+    def _of(self, agent: str | None) -> Iterator[Limit]:
+        return (limit for limit in self._limits if limit.span == "run" or limit.agent == agent)
+
+    def _account(self, limit: Limit) -> _Account:
+        return self._accounts[limit.agent if limit.span == "agent" else None]
+
+    def _both(self, agent: str | None) -> list[_Account]:
+        return [self._accounts[whose] for whose in dict.fromkeys((None, agent))]
+
+
+_DUST = 1e-9
+"""What adding and taking away floating-point amounts leaves of nothing."""
+
+
+def room(limit: Limit, used: float, promised: float, bound: Bound, *, reserving: bool = True) -> float:
+    """Say how much more a call may take than *limit* has room for it; 0 if it may be made."""
+    asked = bound.most.get(limit.kind, 0)
+    if not asked:
+        return 0
+    if not reserving and limit.kind in {"tokens", "cost_usd"}:
+        return 0 if used < limit.most else asked
+    if used + promised + asked <= limit.most + _DUST:
+        return 0
+    least = bound.least.get(limit.kind, 0)
+    alone = not bound.sure and not promised and used < limit.most and used + least <= limit.most + _DUST
+    return 0 if alone else asked
+
+
+# What a call may use, and what it used -------------------------------------------------------------------------------
+
+
+def bound(call: Call, *, reserve_output: int, overrides: Mapping[str, tuple[float, float]] | None = None) -> Bound:
+    """Say what *call* may use at most; its answer is taken to have *reserve_output* tokens where it says nothing."""
+    if call.operation is Operation.TOOL:
+        return Bound(least={"tool_calls": 1}, most={"tool_calls": 1})
+    if call.operation is not Operation.CHAT:
+        return Bound(least={}, most={})
+    request = call.request
+    parameters = request.get("parameters") or {}
+    given = input_tokens(request)
+    cap = output_cap(parameters)
+    taken = (reserve_output if cap is None else cap) * choices(parameters)
+    least: dict[str, float] = {"tokens": given, "model_calls": 1}
+    most: dict[str, float] = {"tokens": given + taken, "model_calls": 1}
+    model = request.get("model")
+    cost = prices.cost_usd(model, given, taken, overrides=overrides)
+    if cost is not None:
+        most["cost_usd"] = cost
+        least["cost_usd"] = prices.cost_usd(model, given, 0, overrides=overrides) or 0.0
+    return Bound(least=least, most=most, sure=cap is not None, input_tokens=given)
+
+
+def used(
+    call: Call, reply: Reply | None, promised: Bound, overrides: Mapping[str, tuple[float, float]] | None = None
+) -> Mapping[str, float]:
+    """Say what *call* used, by its *reply*; without one nobody knows, and all that was *promised* counts.
+
+    A provider that refused, or that nobody reached, takes nothing. An answer that says no usage has at most as many
+    tokens as bytes.
+    """
+    if call.operation is not Operation.CHAT:
+        return promised.most
+    if reply is None or (reply.value is None and not _refused(reply.error)):
+        return promised.most
+    if reply.value is None or reply.cache_hit:
+        return {"model_calls": 0.0 if reply.cache_hit else 1.0}
+    value = reply.value
+    usage = value.get("usage") or {}
+    given, taken = usage.get("input_tokens"), usage.get("output_tokens")
+    if given is None:
+        given = promised.input_tokens
+    if taken is None:
+        taken = len(encode([value.get("message"), value.get("choices")]).encode())
+    found: dict[str, float] = {"model_calls": 1, "tokens": given + taken}
+    cost = cost_usd(call, reply, given, taken, overrides)
+    if cost is not None:
+        found["cost_usd"] = cost
+    return found
+
+
+def cost_usd(
+    call: Call, reply: Reply, given: int, taken: int, overrides: Mapping[str, tuple[float, float]] | None
+) -> float | None:
+    """Price a call that was answered, in US dollars: as the adapter knows, else by the table; None if nobody does."""
+    stated = reply.attributes.get(semconv.GEN_AI_COST)
+    if isinstance(stated, (int, float)):
+        return float(stated)
+    value = reply.value or {}
+    cached = (value.get("usage") or {}).get("cached_tokens") or 0
+    model = value.get("model") or call.request.get("model")
+    return prices.cost_usd(model, given, taken, cached_tokens=cached, overrides=overrides)
+
+
+def input_tokens(request: Mapping[str, Json]) -> int:
+    """Bound the tokens of a chat *request* from above: the bytes of its messages and tools, and its pictures."""
+    messages = request.get("messages") or ()
+    said = len(encode([messages, request.get("tools") or (), request.get("parameters") or {}]).encode())
+    return said + PICTURE_TOKENS * sum(_pictures(one) for one in messages)
+
+
+def _pictures(message: Json) -> int:
+    parts = message.get("parts") if isinstance(message, Mapping) else None
+    if not isinstance(parts, Sequence):
+        return 0
+    return sum(isinstance(part, Mapping) and part.get("type") in {"uri", "file"} for part in parts)
+
+
+def output_cap(parameters: Mapping[str, Json]) -> int | None:
+    """Read how long an answer may be, in tokens; None where a request does not say."""
+    for name in ("max_completion_tokens", "max_tokens", "max_output_tokens"):
+        value = parameters.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return None
+
+
+def choices(parameters: Mapping[str, Json]) -> int:
+    """Read how many answers are asked for at once."""
+    many = parameters.get("n")
+    return many if isinstance(many, int) and not isinstance(many, bool) and many > 0 else 1
+
+
+def _refused(error: BaseException | None) -> bool:
+    return isinstance(getattr(error, "status_code", None), int) or type(error).__name__ == "APIConnectionError"
+
+
+# Limits as people write them -----------------------------------------------------------------------------------------
+
+_OTHER_NAMES = {"steps": "model_calls", "cost": "cost_usd", "calls": "model_calls"}
+"""What the guides of other guards call them."""
+
+
+def limits(told: Mapping[str, Json]) -> tuple[Limit, ...]:
+    """Read limits by name: ``max_tokens``, ``agent.NAME.max_tokens``, ``day.max_cost_usd``, ``month.max_cost_usd``.
+
+    Tables within tables mean the same as dots. A value of None is no limit. Raises UsageError for what is none.
+    """
+    return tuple(_limit(name, most) for name, most in _flat(told) if most is not None)
+
+
+def _flat(told: Mapping[str, Json], before: str = "") -> Iterator[tuple[str, Json]]:
+    for name, value in told.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
+
+
+def _limit(name: str, most: Json) -> Limit:
+    span, _, last = name.rpartition(".")
+    span, _, agent = span.partition(".")
+    kind = last.removeprefix("max_")
+    kind = _OTHER_NAMES.get(kind, kind)
+    if kind not in TOLD:
+        near = get_close_matches(kind, TOLD, n=1)
+        hint = f"Did you mean {f'max_{near[0]}'!r}?" if near else f"Known: {', '.join(f'max_{one}' for one in TOLD)}."
+        raise UsageError(f"no limit is called {name!r}", hint=hint)
+    if (span or "run") not in SPANS or bool(agent) != (span == "agent"):
+        hint = "A limit stands alone or after `agent.NAME`, `day` or `month`."
+        raise UsageError(f"no limit is called {name!r}", hint=hint)
+    if span and kind not in SPENT:
+        hint = (
+            f"Only a run has one of those; an agent, a day and a month have {', '.join(f'max_{one}' for one in SPENT)}."
+        )
+        raise UsageError(f"no limit is called {name!r}", hint=hint)
+    if isinstance(most, bool) or not isinstance(most, (int, float)) or not most >= 0:
+        raise UsageError(f"the limit {name!r} must be a number of at least 0, not {most!r}")
+    return Limit(span=span or "run", agent=agent or None, kind=kind, most=float(most))

@@ -1,0 +1,361 @@
+"""Guard a live run: note what checks find, nudge the agent, or stop the run before it uses more than it may.
+
+A guard judges with the same checks as ``harness check``, fed by what the trace writes (``watching``). What they find
+is written into the trace: a warning is noted, or told to the agent that spoke in its next request (*nudge*), and an
+error stops the run. Limits are held before a call is made (``budgets``, ``ledger``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from harness import budgets, faults, semconv
+from harness.budgets import Budget, Limit, Reached, Ticket
+from harness.call import Call, Reply, StoppedError
+from harness.check import LIMITS, Judge, Settings
+from harness.errors import UsageError
+from harness.ledger import Ledger, Promise
+from harness.model import Event, Finding, Json, Operation, Severity
+from harness.refusal import BUDGET, KILLED, LIMIT, LOOP, Why, refusal
+from harness.scopes import RunState, guarded
+from harness.text import one_line, printable
+from harness.trace import attempt
+from harness.watching import Watching
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.config import Config
+    from harness.contents import Link, Part
+    from harness.recording import Recording
+    from harness.scopes import Scope
+    from harness.trace import Trace
+
+log = logging.getLogger("harness")
+
+ON_STOP: Final = ("end", "raise")
+DEFAULTS: Final[Mapping[str, float]] = {"max_model_calls": 30, "max_cost_usd": 2.0, "max_seconds": 180}
+"""The limits of a guard that says nothing about them. None in their place takes one away."""
+RESERVE_OUTPUT_TOKENS: Final = 4096
+_LONGEST = 300
+_HINT = "It is stopped by its guard."
+_NUDGE = "A note from the program that runs this conversation: {} Do something else, or say that you are done."
+
+_MONEY = frozenset({"cost_usd", "tokens"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """A run that was stopped, by its id."""
+
+    run_id: str
+    why: Why
+
+
+@dataclass(slots=True, eq=False)
+class _Guarded:
+    """What a guard knows of one run."""
+
+    run: RunState
+    budget: Budget
+    judge: Judge
+    events: Watching
+    began: float = field(default_factory=time.monotonic)
+    lock: Any = field(default_factory=threading.RLock)
+    why: Why | None = None
+    nudges: dict[str, str] = field(default_factory=dict)
+    unpriced: set[str] = field(default_factory=set)
+
+
+class Guard:
+    """Keeps runs within limits and out of loops. Give it to ``instrument``, or use ``harness.guard`` for a block."""
+
+    def __init__(  # noqa: PLR0913 - each as a program may want to set it
+        self,
+        limits: Mapping[str, Json] | None = None,
+        *,
+        on_stop: str = "end",
+        nudge: bool = False,
+        fail_closed: bool = False,
+        checks: Sequence[str] = (),
+        cap_output: bool = False,
+        reserve_output_tokens: int = RESERVE_OUTPUT_TOKENS,
+    ) -> None:
+        """Hold *limits* (over the DEFAULTS), and judge by *checks* (codes, their beginnings or names; default: all).
+
+        With *on_stop* ``end`` a conversation ends its framework's own normal way; with ``raise`` the program gets the
+        OpenAI client's RateLimitError with AgentWall's body. With *nudge* a warning is told to the agent. With
+        *fail_closed* nothing is asked of a model whose price nobody knows while dollars are limited, nor once the guard
+        itself has failed. With *cap_output* no answer may be longer than *reserve_output_tokens*. Raises UsageError for
+        a limit or a setting that is none.
+        """
+        if on_stop not in ON_STOP:
+            raise UsageError(f"on_stop must be one of {', '.join(ON_STOP)}, not {on_stop!r}")
+        if reserve_output_tokens < 1:
+            raise UsageError(f"reserve_output_tokens must be at least 1, not {reserve_output_tokens!r}")
+        self._hold(budgets.limits(_over_defaults(limits or {})), reserving=True)
+        self.on_stop = on_stop
+        self.nudge = nudge
+        self.fail_closed = fail_closed
+        self.cap_output = cap_output
+        self.stops: list[Stop] = []
+        """The runs that were stopped, in order."""
+        self.active = True
+        self._checks = tuple(checks)
+        self._reserve_output = reserve_output_tokens
+        self._settings = Settings()
+        self._disabled: frozenset[str] = frozenset()
+        self._trace: Trace | None = None
+        self._ledger: Ledger | None = None
+
+    @classmethod
+    def holding(cls, limits: Sequence[Limit]) -> Guard:
+        """Hold exactly *limits*, and judge nothing: a call is let through as long as nothing of them is used up."""
+        guard = cls(dict.fromkeys(DEFAULTS))
+        guard._hold(tuple(limits), reserving=False)
+        guard._watches = False
+        return guard
+
+    def _hold(self, limits: Sequence[Limit], *, reserving: bool) -> None:
+        self.limits = tuple(limits)
+        self._reserving = reserving
+        self._watches = True
+        self._dollars = any(limit.kind == "cost_usd" for limit in self.limits)
+
+    @property
+    def reason(self) -> str | None:
+        """Why the first of the runs that were stopped was; None if none was."""
+        return self.stops[0].why.reason if self.stops else None
+
+    def attach(self, trace: Trace, store: Path, project: Config) -> None:
+        """Work for *trace* from now on, with the *project*'s prices, thresholds and disabled checks."""
+        self._trace = trace
+        own = {f"max_{limit.kind}": limit.most for limit in self.limits if limit.span == "run"}
+        known = {name: most for name, most in own.items() if name in LIMITS}
+        self._settings = Settings.of(project, limits=known)
+        self._disabled = project.disabled
+        self._judge()  # a check that nothing answers to is told now
+        self._ledger = Ledger(store, self.limits) or None
+
+    def _judge(self) -> Judge:
+        if not self._watches:
+            return Judge(self._settings, checks=())
+        return Judge(self._settings, select=self._checks, disabled=self._disabled)
+
+    # What the seam asks -------------------------------------------------------------------------------------------
+
+    def begin(self, run: RunState) -> _Guarded:
+        """Begin to guard *run*."""
+        return _Guarded(run, Budget(self.limits, reserving=self._reserving), self._judge(), Watching(run.messages))
+
+    def stopped(self, state: _Guarded, agent: str | None) -> StoppedError | None:
+        """Say why the run may not go on, if so."""
+        try:
+            return self._stopped(state, agent)
+        except Exception as error:  # noqa: BLE001 - a guard that breaks says so
+            return self._broke(state, error)
+
+    def admit(self, state: _Guarded, call: Call) -> Ticket | StoppedError | None:
+        """Promise *call* what it may use; or say why it is not made."""
+        try:
+            # Nobody is asked a question whose answer no model may be told any more.
+            stopped = self._stopped(state, call.agent, spent=call.operation is Operation.HUMAN)
+            return stopped if stopped is not None else self._reserved(state, call)
+        except Exception as error:  # noqa: BLE001 - likewise
+            return self._broke(state, error)
+
+    def release(self, state: _Guarded, ticket: Ticket | None) -> None:
+        """Take back what was promised to a call that is not made."""
+        if ticket is not None:
+            self._settled(state, ticket, {})
+
+    def settle(self, state: _Guarded, ticket: Ticket | None, call: Call, reply: Reply | None) -> None:
+        """Put what *call* really used in place of what was promised to it."""
+        if ticket is None:
+            return
+        try:
+            prices = self._settings.prices
+            self._settled(state, ticket, budgets.used(call, reply, ticket.bound, prices))
+            self._price(state, call, reply)
+        except Exception as error:  # noqa: BLE001 - likewise
+            self._broke(state, error)
+
+    def killed(self, state: _Guarded, reason: str) -> StoppedError:
+        """Take in that the run was stopped from outside."""
+        return self._stop(state, Why(kind=KILLED, reason=reason, more={"kill_reason": "user"}))
+
+    def changes(self, state: _Guarded, agent: str | None) -> Mapping[str, Any]:
+        """Say what the next model request of *agent* shall have: ``max_tokens``, a ``nudge``, or nothing."""
+        found: dict[str, Any] = {"max_tokens": self._reserve_output} if self.cap_output else {}
+        nudge = state.nudges.pop(agent or "", None) if state.nudges else None
+        if nudge is not None:
+            self._note(state, "nudge", None, nudge)
+            found["nudge"] = nudge
+        return found
+
+    def see(self, state: _Guarded, scope: Scope, line: str, contents: Sequence[Part], links: Sequence[Link]) -> None:
+        """Judge what the trace has written."""
+        if not self._watches or semconv.HARNESS_GUARD in scope.record["attributes"]:
+            return
+        try:
+            with state.lock:
+                found = [
+                    (event, finding)
+                    for event in state.events.see(scope, line, contents, links)
+                    for finding in state.judge.suppress(state.judge.see(event))
+                ]
+            for event, finding in found:
+                self._found(state, event, finding)
+        except Exception as error:  # noqa: BLE001 - likewise
+            self._broke(state, error)
+
+    # What it does -------------------------------------------------------------------------------------------------
+
+    def _stopped(self, state: _Guarded, agent: str | None, *, spent: bool = False) -> StoppedError | None:
+        if state.why is None:
+            run = state.run
+            now = {"messages": run.messages, "turns": run.turns, "seconds": time.monotonic() - state.began}
+            reached = state.budget.reached(agent, now, spent=spent)
+            if reached is not None:
+                return self._reached(state, reached)
+        return self._error(state, state.why) if state.why is not None else None
+
+    def _reserved(self, state: _Guarded, call: Call) -> Ticket | StoppedError | None:
+        if call.operation not in {Operation.CHAT, Operation.TOOL} or not self.limits:
+            return None
+        most = budgets.bound(call, reserve_output=self._reserve_output, overrides=self._settings.prices)
+        if self.fail_closed and self._dollars and call.operation is Operation.CHAT and "cost_usd" not in most.most:
+            model = one_line(str(call.request.get("model")), 60)
+            return self._stop(
+                state, Why(kind=BUDGET, reason=f"nobody knows the price of {model!r}, and dollars are limited")
+            )
+        ticket = state.budget.reserve(call.agent, most)
+        if isinstance(ticket, Reached):
+            return self._reached(state, ticket)
+        if self._ledger is not None:
+            try:
+                promise = self._ledger.reserve(most)
+            except BaseException:
+                state.budget.settle(ticket, {})
+                raise
+            if isinstance(promise, Reached):
+                state.budget.settle(ticket, {})
+                return self._reached(state, promise)
+            ticket.kept = promise
+        return ticket
+
+    def _settled(self, state: _Guarded, ticket: Ticket, used: Mapping[str, float]) -> None:
+        state.budget.settle(ticket, used)
+        if self._ledger is not None and isinstance(ticket.kept, Promise):
+            self._ledger.settle(ticket.kept, used)
+
+    def _price(self, state: _Guarded, call: Call, reply: Reply | None) -> None:
+        """Say once for each model that its dollars cannot be held, as nobody knows its price."""
+        value = reply.value if reply is not None and call.operation is Operation.CHAT else None
+        if not self._dollars or not value or reply is None or reply.cache_hit:
+            return
+        usage = value.get("usage") or {}
+        given, taken = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
+        model = str(value.get("model") or call.request.get("model") or "")
+        if model in state.unpriced or budgets.cost_usd(call, reply, given, taken, self._settings.prices) is not None:
+            return
+        state.unpriced.add(model)
+        log.warning("nobody knows the price of %r: its dollars cannot be limited", printable(model))
+
+    def _found(self, state: _Guarded, event: Event, finding: Finding) -> None:
+        """Stop the run for an error; note a warning, or have it told to the agent that spoke."""
+        said = f"{finding.code} {finding.name}: {one_line(finding.text, _LONGEST)}"
+        ours = finding.code.startswith("X")  # what of the harness itself failed is no fault of the agents'
+        if finding.severity is Severity.ERROR and (self.fail_closed or not ours):
+            kind = LOOP if finding.code.startswith("L") else BUDGET if finding.code.startswith("B") else LIMIT
+            more: dict[str, Json] = {"loop_type": finding.name} if kind == LOOP else {}
+            self._stop(state, Why(kind=kind, reason=said, code=finding.code, more=more))
+            return
+        agent = event.message.sender if event.message is not None else event.call.agent if event.call else None
+        if self.nudge and agent and finding.severity is Severity.WARNING and not ours:
+            state.nudges[agent] = _NUDGE.format(one_line(finding.text, _LONGEST).rstrip(".") + ".")
+        else:
+            self._note(state, "note", finding.code, said)
+
+    def _reached(self, state: _Guarded, reached: Reached) -> StoppedError:
+        limit = reached.limit
+        more: dict[str, Json] = {
+            "limit": limit.most,
+            "current_cost" if limit.kind == "cost_usd" else "used": reached.used,
+        }
+        if limit.kind in _MONEY or limit.span in {"day", "month"}:
+            words = {"run": "per_run", "agent": "per_agent", "day": "daily", "month": "monthly"}
+            return self._stop(
+                state, Why(kind=BUDGET, reason=str(reached), more={"exceeded_limit": words[limit.span], **more})
+            )
+        if limit.kind == "model_calls":
+            more = {"step": int(reached.used), **more}
+        return self._stop(state, Why(kind=LIMIT, reason=str(reached), more=more))
+
+    def _stop(self, state: _Guarded, why: Why) -> StoppedError:
+        with state.lock:
+            first = state.why is None
+            if state.why is None:
+                state.why = why
+                self.stops.append(Stop(run_id=state.run.run_id, why=why))
+        if first:
+            log.warning("run %s was stopped: %s", printable(state.run.run_id), printable(why.reason))
+            self._note(state, "stop", why.code, why.reason)
+        return self._error(state, state.why)
+
+    def _error(self, state: _Guarded, why: Why) -> StoppedError:
+        if self.on_stop == "end":
+            return StoppedError(why.reason, hint=_HINT)
+        return refusal(why, state.run.run_id)
+
+    def _note(self, state: _Guarded, what: str, code: str | None, text: str) -> None:
+        if self._trace is not None and self._watches:
+            about = {semconv.HARNESS_GUARD: what, semconv.HARNESS_GUARD_TEXT: text}
+            if code is not None:
+                about[semconv.HARNESS_GUARD_CODE] = code
+            attempt(self._trace.note, state.run, f"guard {what}", about)
+
+    def _broke(self, state: _Guarded, error: Exception) -> StoppedError | None:
+        """Go on without the guard, or, where it is to fail closed, with no call any more."""
+        faults.note("harness.guarding.Guard", error)
+        if self.fail_closed:
+            said = f"the guard itself has failed: {type(error).__name__}: {one_line(str(error), _LONGEST)}"
+            return self._stop(state, Why(kind=LIMIT, reason=said))
+        if "PYTEST_CURRENT_TEST" in os.environ:
+            raise error
+        if self._trace is not None:
+            self._trace.failed(f"the guard: {type(error).__name__}")
+        return None
+
+
+def _over_defaults(told: Mapping[str, Json]) -> dict[str, Json]:
+    """Put *told* over the defaults, by what each limits and not by how that is written."""
+    named = {name: limit for name in told for limit in budgets.limits({name: 0}) if limit.span == "run"} if told else {}
+    said = {f"max_{limit.kind}" for limit in named.values()}
+    return {**{name: most for name, most in DEFAULTS.items() if name not in said}, **told}
+
+
+@contextlib.contextmanager
+def guard(limits: Mapping[str, Json] | None = None, **settings: Any) -> Iterator[Guard]:  # noqa: ANN401 - those of Guard
+    """Guard every run that begins, or goes on, inside the block; see Guard for *limits* and *settings*.
+
+    Attaches the harness first if that has not been done. Raises UsageError for a limit or a setting that is none.
+    """
+    from harness import recording
+
+    made = Guard(limits, **settings)
+    attached: Recording = recording.instrument()
+    made.attach(attached.trace, attached.store, attached.settings)
+    attached.stops.watch()
+    try:
+        with guarded(made):
+            yield made
+    finally:
+        made.active = False

@@ -1,0 +1,113 @@
+"""Turn what this process writes of a run, as it writes it, into the events that checks are fed.
+
+They are those that :func:`harness.derive.events` gives of the stored run: the same order and numbers, the same redacted
+messages, calls and endings. Two things a live run cannot know yet: the start of a span has the attributes it began
+with, and a message has the recipients it was delivered to by the time something else happens. Of a run that several
+processes take part in, each sees its own part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import orjson
+
+from harness.contents import Link, Part
+from harness.derive.closing import ending
+from harness.derive.exchanges import record
+from harness.derive.history import Message, message
+from harness.derive.spoken import spoken
+from harness.model import CALLS, Event, Json, Operation, Span, Status
+from harness.scopes import Scope
+from harness.store import records
+
+_MOST_REMEMBERED = 4096
+
+
+class Watching:
+    """The events of one run, as far as this process writes it."""
+
+    def __init__(self, number: int = 0) -> None:
+        """Begin with the message *number*: how many of the run were spoken before."""
+        self._number = number
+        self._held: tuple[Span, Scope, Part] | None = None
+        self._told: set[str] = set()
+        self._asked: dict[str, tuple[Sequence[Link], Sequence[Part]]] = {}
+        self._known: dict[str, Json] = {}
+
+    def see(self, scope: Scope, line: str, contents: Sequence[Part], links: Sequence[Link]) -> Iterator[Event]:
+        """Take in the record *line* of the span *scope*, and yield the events that it brings.
+
+        A message that is still being delivered waits for that, or for whatever comes next.
+        """
+        span = records.read(line.encode(errors="replace"))
+        if not isinstance(span, Span):
+            return
+        if self._held is not None:
+            yield self._deliver(span)
+        if span.operation is Operation.MESSAGE:
+            yield from self._speak(span, scope, contents)
+        elif span.status is Status.OPEN:
+            if span.operation is Operation.CHAT:
+                self._asked[span.span_id] = links, contents
+            yield self._event(span, "start", span.start_ns, span.seq)
+        else:
+            if span.end_seq == span.seq:
+                yield self._event(span, "start", span.start_ns, span.seq)
+            yield self._end(span, contents)
+
+    def _speak(self, span: Span, scope: Scope, contents: Sequence[Part]) -> Iterator[Event]:
+        if span.span_id in self._told:
+            self._told.discard(span.span_id)
+        elif not contents:
+            return
+        elif span.status is Status.OPEN:
+            self._held = span, scope, contents[0]
+        else:
+            yield self._point(span, scope, contents[0])
+
+    def _deliver(self, by: Span) -> Event:
+        """Give the message that was held back: complete, if *by* says who heard it."""
+        if self._held is None:
+            raise AssertionError("nothing is held back")
+        span, scope, part = self._held
+        self._held = None
+        self._told.add(span.span_id)
+        return self._point(by if by.span_id == span.span_id else span, scope, part)
+
+    def _point(self, span: Span, scope: Scope, part: Part) -> Event:
+        talk = scope.parent.up(Operation.CONVERSATION) if scope.parent is not None else None
+        said = spoken(span, talk.record["span_id"] if talk is not None else None, self._contents([part]))
+        number = self._number
+        self._number += 1
+        return Event(seq=span.seq, number=number, at_ns=span.start_ns, phase="point", span=span, message=said)
+
+    def _end(self, span: Span, contents: Sequence[Part]) -> Event:
+        at_ns = span.start_ns if span.end_ns is None else max(span.start_ns, span.end_ns)
+        seq = span.seq if span.end_seq is None else max(span.seq, span.end_seq)
+        call, why = None, None
+        if span.operation in CALLS:
+            links, asked = self._asked.pop(span.span_id, ((), ()))
+            call = record(span, self._contents([*asked, *contents]), lambda _name: self._history(links))
+        elif span.operation is Operation.CONVERSATION:
+            why = ending(span)
+        return Event(seq=seq, number=self._number, at_ns=at_ns, phase="end", span=span, call=call, ending=why)
+
+    def _event(self, span: Span, phase: str, at_ns: int, seq: int) -> Event:
+        return Event(seq=seq, number=self._number, at_ns=at_ns, phase=phase, span=span)
+
+    def _history(self, links: Sequence[Link]) -> list[Message]:
+        bodies = (message(self._content(part)) for _, _, part in links)
+        return [body for body in bodies if body is not None]
+
+    def _contents(self, parts: Sequence[Part]) -> Mapping[str, Json]:
+        return {part[0]: self._content(part) for part in parts}
+
+    def _content(self, part: Part) -> Json:
+        """Read a content, once as long as it is remembered: forgetting only costs time."""
+        name, text = part
+        if name not in self._known:
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[name] = orjson.loads(text)
+        return self._known[name]

@@ -1,0 +1,1 @@
+"""Tests of guards, budgets and what they see."""
