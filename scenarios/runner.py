@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness import check, config, derive, semconv
 from harness.call import StoppedError
-from harness.errors import UnknownRunError, UsageError
+from harness.errors import UsageError
 from harness.model import CALLS, Finding, Run
 from harness.store import open_store
+from harness.store.recent import Recent
 
 from . import cassette, forked, judge, rehearsal, scenario, stage, unmet, verdict
 from .replaying import Replay
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 RECORD = ("none", "once", "all")
 SUFFIXES = (scenario.SUFFIX, scenario.IN_PYTHON)
 _STOPPED = StoppedError.__qualname__
+_MOST_WAITING = 400
+"""How many segments may wait in the store before a rehearsal has them taken in: two for each before, in the end."""
 
 
 def run_scenario(
@@ -78,10 +81,11 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     if not recording:
         rules, stubbed = what.normalise, Stubs(what.stubs)
         replay = Replay.load(what.cassette, kinds=kinds, matching=way, normalise=rules, stubbed=stubbed)
-    note = note or _note(what.cassette)
+    note = note or (_note(what.cassette) if recording else "")
     run_id = os.urandom(8).hex()
     labels = tuple(dict.fromkeys(("scenario", *what.tags, *tags)))
     stage.ready(what)
+    recent = Recent(settings.store)
     begun = time.perf_counter()
     how: dict[str, Any] = {"run_id": run_id, "store": settings.store, "replay": replay, "tags": labels}
     if what.program:
@@ -90,14 +94,13 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
         went = stage.here(what, patience_s=patience_s, fork=fork, **how)
     seconds = time.perf_counter() - begun
     kept = open_store(settings.store)
-    kept.ingest()
-    run = _run(kept, run_id)
+    run = recent.run(run_id)
     went = _stopped(went, run)
     findings, idle = _judged(kept, run, what, settings) if run is not None else ([], [])
     ended = went.raised is None or _meant(went, run, what)
     asking = how if fork is None else {**how, "replay": None}  # a judge of what is new has no recorded opinion
     asked, opinions = _asked(kept, run, what, asking, going=ended) if run is not None else ([], None)
-    judged = _run(kept, opinions.run_id) if opinions is not None and opinions.run_id else None
+    judged = recent.run(opinions.run_id) if opinions is not None and opinions.run_id else None
     recorded = recording and run is not None and ended
     # A program has written its cassette itself, if it came to its own end, and without what a judge was asked.
     by_itself = what.program and judged is None and went.stopped is None and went.raised is None
@@ -118,6 +121,8 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
         opinions=opinions,
     )
     found = replace(found, remarks=(*found.remarks, *idle))
+    if recent.waiting >= _MOST_WAITING:
+        kept.ingest()
     return found if fork is None else forked.told(found, fork, run)
 
 
@@ -134,7 +139,6 @@ def _asked(
     if what.program and how["replay"] is not None:  # Its process had a replay of its own, and this one is at the start.
         how = {**how, "replay": Replay(how["replay"].cassette, matching="match", normalise=what.normalise)}
     opinions = judge.ask(expect.judge, run, **{**how, "run_id": os.urandom(8).hex()})
-    store.ingest()
     return asked, opinions
 
 
@@ -190,13 +194,6 @@ def _note(path: Path) -> str:
         return cassette.read(path).header.note
     except UsageError:
         return ""
-
-
-def _run(store: Store, run_id: str) -> Run | None:
-    try:
-        return store.run(run_id)
-    except UnknownRunError:
-        return None
 
 
 def _judged(store: Store, run: Run, what: Scenario, settings: Config) -> tuple[list[Finding], list[str]]:

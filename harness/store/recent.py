@@ -1,0 +1,84 @@
+"""Read back what was just recorded, from the journals it lies in.
+
+A database that has to take a short run in before it can be asked costs many times the run. Here none is opened, unless
+some process has taken journals in meanwhile: then the run is asked of the store, which knows both.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from harness import derive
+from harness.errors import UnknownRunError
+from harness.journal import FOLDER, sealed
+from harness.model import Run
+from harness.store.files import DATABASE, names, writer
+from harness.store.followed import Followed
+from harness.store.opened import Store
+from harness.store.records import Other, read
+
+
+class Recent:
+    """The runs that begin in a store from now on. What was recorded of one before now is not among it."""
+
+    def __init__(self, store: Path) -> None:
+        """Begin now; the store need not exist yet."""
+        self._store = store
+        self._before = frozenset(names(store))
+        self._database = _database(store)
+
+    @property
+    def waiting(self) -> int:
+        """How many segments lay there before that nobody has taken in."""
+        return len(self._before)
+
+    def run(self, run_id: str) -> Run | None:
+        """Derive the run as it stands; None if nothing is recorded of it. Raises StoreError if it cannot be read."""
+        found = self._lying_there(run_id) if _database(self._store) == self._database else None
+        if found is None or _database(self._store) != self._database:
+            try:
+                return Store(self._store).run(run_id)
+            except UnknownRunError:
+                return None
+        living, run = found
+        spans = run.spans(living)
+        return derive.run(run_id, spans, *run.contents(), run.findings()) if spans else None
+
+    def _lying_there(self, run_id: str) -> tuple[frozenset[str], Followed] | None:
+        """Read the run from the segments that have come up, with the processes that still write. None if one is gone.
+
+        As in ``files.look``, they are listed until none is unseen: a process that rotates hides nothing.
+        """
+        run, sought = Followed(), run_id.encode(errors="replace")
+        seen, living = set(self._before), set[str]()
+        while unseen := [name for name in names(self._store) if name not in seen]:
+            seen.update(unseen)
+            for name in unseen:
+                path, process = self._store / FOLDER / name, writer(name)
+                # Whether it is over is asked first: what is over is read to its end.
+                if not sealed(path):
+                    living.add(process)
+                try:
+                    lines = path.read_bytes()
+                except FileNotFoundError:
+                    return None
+                if sought not in lines:
+                    continue
+                records = map(read, lines.split(b"\n"))
+                run.take(
+                    (process, record)
+                    for record in records
+                    if record is not None and not isinstance(record, Other) and record.run_id == run_id
+                )
+        return frozenset(living), run
+
+
+def _database(store: Path) -> object:
+    """Give a token of the database that changes when it does."""
+    seen = []
+    for name in (DATABASE, f"{DATABASE}.wal"):
+        with suppress(OSError):
+            found = (store / name).stat()
+            seen.append((name, found.st_ino, found.st_size, found.st_mtime_ns))
+    return seen
