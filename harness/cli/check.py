@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,9 +15,10 @@ import click
 from harness import check, config, derive
 from harness.cli import figures, reporting
 from harness.cli.common import emit_json, existing_store, json_option, say, store_option
-from harness.errors import Exit, NothingRanError, StoreError
-from harness.model import Finding, Json, Run, RunStatus, Severity
+from harness.errors import Exit, NothingRanError, StoreError, UsageError
+from harness.model import Finding, Json, Run, RunStatus, RunSummary, Severity
 from harness.reports import Case, Report
+from harness.store import Store
 from harness.suppressing import Suppression
 from harness.text import one_line, printable
 
@@ -25,6 +27,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _RANK = {severity: rank for rank, severity in enumerate((Severity.NOTE, Severity.WARNING, Severity.ERROR))}
 _COLOURS = {Severity.NOTE: "cyan", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 _CODES_HERE = 3
+_AT_A_TIME = 200
+_MOST_CLEAN = 20
 _WIDEST = 110
 _INDENT = " " * 10
 
@@ -36,8 +40,10 @@ class Judgement:
     *needed* are the suppressions that there was use for here, *unused* those that are about this run in vain.
     """
 
-    run: Run
+    run: Callable[[], Run]
+    summary: RunSummary
     findings: Sequence[Finding]
+    places: Sequence[str]
     earlier: Sequence[Finding]
     not_judged: Mapping[str, str]
     needed: frozenset[Suppression]
@@ -54,6 +60,7 @@ def _limit_options(function: Function) -> Function:
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option("--all", "everything", is_flag=True, help="Judge every run of the store.")
 @click.option(
     "--select",
     metavar="CODES",
@@ -82,6 +89,7 @@ def _limit_options(function: Function) -> Function:
 def command(  # noqa: PLR0913 - the options of the verb
     *,
     runs: Sequence[str],
+    everything: bool,
     select: str,
     form: str,
     wanted: reporting.Wanted,
@@ -101,17 +109,17 @@ def command(  # noqa: PLR0913 - the options of the verb
     asked = check.Settings.of(settings, limits=given)
     kept = existing_store(store)
     kept.ingest()
+    if everything and runs:
+        raise UsageError("--all judges every run", hint="Leave out the runs, or --all.")
     if not runs and not kept.runs(limit=1):
         raise NothingRanError("the store holds no run to judge", hint="Record one: `harness trace your_app.py`.")
+    ids = kept.ids() if everything else kept.find_all(runs or ("@1",))
+    spoken = form == "text" and not as_json
     judgements = []
-    for run_id in dict.fromkeys(kept.find(ref) for ref in runs or ("@1",)):
-        run = kept.run(run_id)
-        judgement, everything = _judge(run, asked, chosen)
-        try:
-            kept.judge(run_id, everything)
-        except StoreError as error:
-            say(f"harness: judged, and not kept: {printable(error)}")
+    for judgement in _judgements(kept, ids, asked, chosen):
         judgements.append(judgement)
+        if spoken and (judgement.findings or len(ids) <= _MOST_CLEAN):
+            _tell(judgement)
     idle = _idle(judgements)
     report = _report(judgements, Severity(fail_on), idle)
     reporting.write(wanted, report)
@@ -120,12 +128,27 @@ def command(  # noqa: PLR0913 - the options of the verb
     elif form != "text":
         reporting.write([(form, "-")], report)
     else:
-        for judgement in judgements:
-            _tell(judgement)
         _sum_up(judgements)
-    for remark in idle if form == "text" and not as_json else ():
+    for remark in idle if spoken else ():
         say(remark)
     return Exit.FINDINGS if "failed" in report.counts() else Exit.CLEAN
+
+
+def _judgements(
+    kept: Store, ids: Sequence[str], asked: check.Settings, chosen: Sequence[type[check.Check]]
+) -> Iterator[Judgement]:
+    """Judge the runs with these *ids*, some at a time, and keep what is found."""
+    for first in range(0, len(ids), _AT_A_TIME):
+        found = {}
+        for run in kept.each(ids[first : first + _AT_A_TIME]):
+            judgement, found[run.run_id] = _judge(run, asked, chosen)
+            if len(ids) > _AT_A_TIME:  # Too many to hold them all: who wants one again, reads it again.
+                judgement = replace(judgement, run=functools.partial(kept.run, run.run_id))
+            yield judgement
+        try:
+            kept.judge_all(found)
+        except StoreError as error:
+            say(f"harness: judged, and not kept: {printable(error)}")
 
 
 def _idle(judgements: Sequence[Judgement]) -> list[str]:
@@ -142,18 +165,18 @@ def _report(judgements: Sequence[Judgement], least: Severity, remarks: Sequence[
     """Make the report: a run with a finding that is at least so bad has failed."""
     cases = [
         Case(
-            name=one_line(each.run.summary.name, 60) or each.run.run_id,
-            suite=f"runs.{each.run.run_id[:8]}",
+            name=one_line(each.summary.name, 60) or each.summary.run_id,
+            suite=f"runs.{each.summary.run_id[:8]}",
             outcome="failed" if any(_bad(finding, least) for finding in each.findings) else "passed",
             remarks=tuple(_untold(each.not_judged)),
             findings=tuple(each.findings),
-            summary=each.run.summary,
-            run_id=each.run.run_id,
-            run=lambda run=each.run: run,  # type: ignore[misc]
+            summary=each.summary,
+            run_id=each.summary.run_id,
+            run=each.run,
         )
         for each in judgements
     ]
-    document = [as_record(each.run, finding) for each in judgements for finding in each.findings]
+    document = [as_record(each.summary, finding) for each in judgements for finding in each.findings]
     return Report(title="harness check", cases=cases, document=document, remarks=tuple(remarks))
 
 
@@ -176,8 +199,10 @@ def _judge(run: Run, asked: check.Settings, chosen: Sequence[type[check.Check]])
     everything = sorted([*found, *old], key=lambda finding: (finding.seq is None, finding.seq or 0))
     shown = [finding for finding in everything if finding in found or _subject(finding) in codes]
     judgement = Judgement(
-        run=run,
+        run=lambda: run,
+        summary=run.summary,
         findings=shown,
+        places=[_place(run, finding) for finding in shown],
         earlier=old,
         not_judged=judge.not_judged(),
         needed=judge.needed(),
@@ -196,14 +221,14 @@ def _bad(finding: Finding, least: Severity) -> bool:
     return finding.suppressed is None and _RANK[finding.severity] >= _RANK[least]
 
 
-def as_record(run: Run, finding: Finding) -> dict[str, Json]:
+def as_record(run: RunSummary, finding: Finding) -> dict[str, Json]:
     """Put *finding* into the public form of ``check --format json``; one that is suppressed says why."""
     return {
         "code": finding.code,
         "name": finding.name,
         "severity": finding.severity.value,
         "run_id": run.run_id,
-        "source_id": run.summary.source_id,
+        "source_id": run.source_id,
         "seq": finding.seq,
         "span_id": finding.span_id,
         "text": finding.text,
@@ -213,20 +238,20 @@ def as_record(run: Run, finding: Finding) -> dict[str, Json]:
 
 
 def _tell(judgement: Judgement) -> None:
-    run = judgement.run
+    run = judgement.summary
     mark = "✖" if any(finding.suppressed is None for finding in judgement.findings) else "✔"
-    name = click.style(one_line(run.summary.name, 60) or "–", bold=True)
+    name = click.style(one_line(run.name, 60) or "–", bold=True)
     click.echo(f"{mark} {name}  {printable(run.run_id[:8])}  {_amounts(run)}")
     if not judgement.findings:
         click.echo("  nothing found")
     width = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST) - len(_INDENT)
-    for finding in judgement.findings:
+    for finding, place in zip(judgement.findings, judgement.places, strict=True):
         severity = click.style(f"{finding.severity.value:<7}", fg=_COLOURS[finding.severity], bold=True)
         when = "  (judged earlier)" if finding in judgement.earlier else ""
         if finding.suppressed:
             severity = click.style(f"{'–':<7}", dim=True)
         named = f"{one_line(finding.code, 12)} {one_line(finding.name, 40)}"
-        click.echo(f"  {severity} {named}{_place(run, finding)}{when}")
+        click.echo(f"  {severity} {named}{place}{when}")
         for line in textwrap.wrap(printable(finding.text), max(width, 20)):
             click.echo(_INDENT + line)
         if finding.suppressed:
@@ -243,11 +268,9 @@ def _untold(reasons: Mapping[str, str]) -> list[str]:
     return [f"{' '.join(named)} not judged: {printable(reason)}" for reason, named in codes.items()]
 
 
-def _amounts(run: Run) -> str:
-    summary = run.summary
-    cost = figures.money(summary.cost_usd)
-    going = "  (still running)" if summary.status is RunStatus.RUNNING else ""
-    return f"{summary.messages} messages  {summary.model_calls} model calls  {cost}{going}"
+def _amounts(run: RunSummary) -> str:
+    going = "  (still running)" if run.status is RunStatus.RUNNING else ""
+    return f"{run.messages} messages  {run.model_calls} model calls  {figures.money(run.cost_usd)}{going}"
 
 
 def _place(run: Run, finding: Finding) -> str:
@@ -261,6 +284,9 @@ def _place(run: Run, finding: Finding) -> str:
 
 
 def _sum_up(judgements: Sequence[Judgement]) -> None:
+    clean = sum(not each.findings for each in judgements)
+    if clean and len(judgements) > _MOST_CLEAN:
+        say(f"\n{clean:,} of {len(judgements):,} runs: nothing found")
     found = [finding for each in judgements for finding in each.findings if finding.suppressed is None]
     codes = sorted({finding.code for finding in found})
     if not codes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness import config
 from harness.errors import StoreError, UnknownRunError, UsageError
-from harness.model import Finding, Run, RunSummary
+from harness.model import Finding, Json, Run, RunSummary
 from harness.store import loading
 from harness.store.taking import Taken, take
 from harness.text import one_line
@@ -94,6 +94,20 @@ class Store:
         with self._asking("runs") as con:
             return _find(con, ref)
 
+    def find_all(self, refs: Iterable[str]) -> list[str]:
+        """Give the ids of the runs that *refs* name, each once, in their order. Raises as ``find`` does."""
+        asked = list(dict.fromkeys(refs))
+        with self._asking("runs") as con:
+            rows = con.execute("SELECT run_id FROM runs WHERE list_contains(?, run_id)", [asked]).fetchall()
+            whole = {str(row[0]) for row in rows}
+            return list(dict.fromkeys(ref if ref in whole else _find(con, ref) for ref in asked))
+
+    def ids(self) -> list[str]:
+        """List the ids of all runs, oldest first."""
+        with self._asking("runs") as con:
+            rows = con.execute("SELECT run_id FROM runs ORDER BY started_ns, run_id").fetchall()
+            return [str(row[0]) for row in rows]
+
     def run(self, run_id: str) -> Run:
         """Derive the run with exactly this id. Raises UnknownRunError if nothing is recorded of it."""
         with self._asking("runs", "spans", "findings") as con:
@@ -112,26 +126,19 @@ class Store:
 
         Raises StoreError if they could not be written.
         """
+        self.judge_all({run_id: findings})
+
+    def judge_all(self, findings: Mapping[str, Sequence[Finding]]) -> None:
+        """Keep the *findings* of several runs, by their ids, as ``judge`` does."""
         from harness.canonical import encode
         from harness.journal import Journal
 
-        said = [
-            {
-                "code": finding.code,
-                "name": finding.name,
-                "severity": finding.severity.value,
-                "text": finding.text,
-                "seq": finding.seq,
-                "span_id": finding.span_id,
-                "evidence": dict(finding.evidence),
-            }
-            for finding in findings
-        ]
-        record = {"k": "j", "run_id": run_id, "at_ns": time.time_ns(), "body": said}
         journal = Journal(self.path, program="harness judge")
         try:
-            if not journal.write(encode(record).encode(errors="replace") + b"\n"):
-                raise StoreError(f"the findings of run {run_id!r} could not be kept", hint="Is the disk full?")
+            for run_id, found in findings.items():
+                record = {"k": "j", "run_id": run_id, "at_ns": time.time_ns(), "body": [_said(each) for each in found]}
+                if not journal.write(encode(record).encode(errors="replace") + b"\n"):
+                    raise StoreError(f"the findings of run {run_id!r} could not be kept", hint="Is the disk full?")
         finally:
             journal.close()
 
@@ -228,6 +235,18 @@ def _in_this_schema(path: Path, do: Callable[[], Done]) -> Done:
         if not migrate(path):
             raise
     return do()
+
+
+def _said(finding: Finding) -> dict[str, Json]:
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity.value,
+        "text": finding.text,
+        "seq": finding.seq,
+        "span_id": finding.span_id,
+        "evidence": dict(finding.evidence),
+    }
 
 
 def _find(con: Connection, ref: str) -> str:

@@ -100,6 +100,23 @@ def test_several_runs_are_judged_at_once_each_only_once(project, capsys):
     assert [each["run_id"] for each in found] == [two, two, one, one]
 
 
+def test_all_runs_are_judged_and_kept_and_of_many_only_those_with_findings_are_shown(project, capsys):
+    found = record(project, *LOOP, name="polite")
+    for number in range(210):
+        record(project, "ann: Fine.", name=f"clean{number}", ending="termination_message")
+    assert execute(["check", "--all"]) == 1
+    out, err = capsys.readouterr()
+    assert out.count("✖") == 1
+    assert "polite" in out
+    assert "clean" not in out
+    assert "210 of 211 runs: nothing found" in err
+    code, findings = check(capsys, "--all")
+    assert code == 1
+    assert {finding["run_id"] for finding in findings} == {found}
+    assert {finding.code for finding in open_store().run(found).findings} == {"L101", "T301"}
+    assert execute(["check", "--all", found]) == 2
+
+
 @pytest.mark.parametrize(("level", "code"), [("note", 1), ("warning", 1), ("error", 0)])
 def test_the_level_that_fails_can_be_chosen(project, capsys, level, code):
     record(project, *LOOP)
