@@ -159,10 +159,12 @@ def _runs(store: Path, made: Sequence[str]) -> list[Run]:
     opened = open_store(store)
     opened.ingest()
     settings = config.load(store=store)
-    rules: dict[str, Any] = {"limits": settings.limits, "prices": settings.prices, "disabled": settings.disabled}
-    runs = [replace(run, findings=check.judge(derive.events(run), **rules)) for run in opened.each(made)]
-    for run in runs:  # only now: a judgement is a record that the next read would have to gather
-        opened.judge(run.run_id, run.findings)
+    asked = check.Settings.of(settings)
+    runs = [
+        replace(run, findings=check.judge(derive.events(run), asked, disabled=settings.disabled))
+        for run in opened.each(made)
+    ]
+    opened.judge_all({run.run_id: run.findings for run in runs})
     return runs
 
 
