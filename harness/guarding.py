@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness import budgets, faults, semconv
 from harness.budgets import Budget, Limit, Reached, Ticket
 from harness.call import Call, Reply, StoppedError
-from harness.check import LIMITS, Judge, Settings
+from harness.check import Judge, Settings
 from harness.errors import UsageError
 from harness.ledger import Ledger, Promise
 from harness.model import Event, Finding, Json, Operation, Severity
@@ -137,9 +137,11 @@ class Guard:
     def attach(self, trace: Trace, store: Path, project: Config) -> None:
         """Work for *trace* from now on, with the *project*'s prices, thresholds and disabled checks."""
         self._trace = trace
-        own = {f"max_{limit.kind}": limit.most for limit in self.limits if limit.span == "run"}
-        known = {name: most for name, most in own.items() if name in LIMITS}
-        self._settings = Settings.of(project, limits=known)
+        # What can be passed all the same, by the last answer, is judged as well.
+        passed = {
+            f"max_{limit.kind}": limit.most for limit in self.limits if limit.span == "run" and limit.kind in _MONEY
+        }
+        self._settings = Settings.of(project, limits=passed)
         self._disabled = project.disabled
         self._judge()  # a check that nothing answers to is told now
         self._ledger = Ledger(store, self.limits) or None

@@ -23,12 +23,15 @@ from harness.adapters import (
     agentchat_tools,
     run_ids,
 )
+from harness.adapters import agentchat_stops as stops
 from harness.adapters.agentchat_agents import USER, others
 from harness.adapters.agentchat_endings import cut_short, ending
 from harness.adapters.agentchat_frames import without_ours
 from harness.adapters.agentchat_setup import describe, settings
 from harness.adapters.generators import closing, stepped
 from harness.adapters.patching import Function, Patches
+from harness.adapters.seam import ending_of
+from harness.call import StoppedError
 from harness.canonical import encode
 from harness.model import Ending, EndingKind, Json, Operation
 from harness.trace import Scope, current, safely, swap
@@ -81,6 +84,8 @@ class AgentChat:
         wrap(BaseGroupChat, "run_stream", self._team_stream)
         wrap(RoutedAgent, "on_message_impl", self._handled)
         wrap(BaseAgent, "publish_message", self._publish)
+        wrap(BaseGroupChatManager, "_apply_termination_condition", lambda original: stops.applied(self, original))
+        wrap(BaseGroupChatManager, "_transition_to_next_speakers", stops.ending)
         wrap(BaseGroupChatManager, "_signal_termination", self._signal("stop"))
         wrap(BaseGroupChatManager, "_signal_termination_with_error", self._signal("why"))
         wrap(events.SerializableException, "from_exception", without_ours)
@@ -180,6 +185,8 @@ class AgentChat:
         notes = scope.notes
         if error is not None and not (isinstance(error, GeneratorExit) and "stop" in notes):
             found = cut_short(error, notes.get("why"))
+        elif "stopped" in notes:
+            found = ending_of(notes["stopped"])
         elif "manager" in notes:
             found = ending(notes.get("stop"), notes["manager"], decides=notes["decides"])
         else:
@@ -219,6 +226,10 @@ class AgentChat:
             before = swap(scope)
             try:
                 return await original(agent, message, *args, **kwargs)
+            except StoppedError as error:
+                if not await stops.end(agent, error):
+                    raise
+                return None
             finally:
                 if before is not scope:  # the runtime is the team's own, and was started inside the conversation
                     swap(before)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.adapters import agentchat_messages
 from harness.adapters.generators import closing, stepped
-from harness.adapters.seam import Adapter
+from harness.adapters.seam import Adapter, end_here, up
+from harness.call import StoppedError
 from harness.model import Operation
 from harness.trace import Scope, current, safely
 
@@ -55,7 +56,7 @@ def _run(adapter: Talks, original: Function) -> Function:
         with _alone(adapter, agent, agentchat_messages.tasks(kwargs.get("task"))) as scope:
             result = await original(agent, *args, **kwargs)
             _answered(adapter, scope, result)
-            return result
+            return _told(scope, result)
 
     return run
 
@@ -68,7 +69,7 @@ def _run_stream(adapter: Talks, original: Function) -> Function:
             async with closing(original(agent, *args, **kwargs)) as stream:
                 async for item in stream:
                     _answered(adapter, scope, item)
-                    yield item
+                    yield _told(scope, item)
 
     return run_stream
 
@@ -76,7 +77,13 @@ def _run_stream(adapter: Talks, original: Function) -> Function:
 def _on_messages(adapter: Talks, original: Function) -> Function:
     async def on_messages(agent: Any, *args: Any, **kwargs: Any) -> Any:
         with _asked(adapter, agent, args, kwargs) as answered:
-            response = await original(agent, *args, **kwargs)
+            try:
+                end_here(adapter, str(agent.name))
+                response = await original(agent, *args, **kwargs)
+            except Exception as error:
+                response = _stopped(agent, error)
+                if response is None:
+                    raise
             answered(response)
             return response
 
@@ -87,12 +94,46 @@ def _on_messages_stream(adapter: Talks, original: Function) -> Function:
     @stepped
     async def on_messages_stream(agent: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         with _asked(adapter, agent, args, kwargs) as answered:
-            async with closing(original(agent, *args, **kwargs)) as stream:
-                async for item in stream:
-                    answered(item)
-                    yield item
+            try:
+                end_here(adapter, str(agent.name))
+                async with closing(original(agent, *args, **kwargs)) as stream:
+                    async for item in stream:
+                        answered(item)
+                        yield item
+            except Exception as error:
+                response = _stopped(agent, error)
+                if response is None:
+                    raise
+                answered(response)
+                yield response
 
     return on_messages_stream
+
+
+def _stopped(agent: Any, error: Exception) -> Any:
+    """Make the response of an agent whose run was stopped; None if it was not that, or is to be raised.
+
+    Some agents make an exception of their own of it: the turn knows better.
+    """
+    turn = up(Operation.TURN)
+    noted = turn.notes.get("stopped") if turn is not None else None
+    why = error if isinstance(error, StoppedError) else noted
+    if not isinstance(why, StoppedError) or not why.ends:
+        return None
+    if turn is not None:
+        turn.notes["stopped"] = why
+    from autogen_agentchat.base import Response
+    from autogen_agentchat.messages import StopMessage
+
+    return Response(chat_message=StopMessage(content=str(why), source=str(agent.name)))
+
+
+def _told(scope: Scope | None, item: Any) -> Any:
+    """Give the result of an agent that was run alone the reason why it was stopped, if it was."""
+    stopped = scope.notes.get("stopped") if scope is not None else None
+    if stopped is not None and hasattr(item, "stop_reason") and item.stop_reason is None:
+        item.stop_reason = str(stopped)
+    return item
 
 
 @contextlib.contextmanager
@@ -170,7 +211,11 @@ def _turn(adapter: Talks, agent: Any) -> Iterator[Any]:
             if talk is not None and hears is not None and response:
                 adapter.spoken(talk, [item.chat_message], hears)
 
-        yield told
+        try:
+            yield told
+        finally:
+            if talk is not None and "stopped" in turn.notes:
+                talk.notes["stopped"] = turn.notes["stopped"]
 
 
 def _nothing(_item: object) -> None:

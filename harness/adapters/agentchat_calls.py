@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import semconv
 from harness.adapters.agentchat_models import Watcher
+from harness.adapters.agentchat_stops import ending
 from harness.adapters.seam import Value, a_through, make_call, through, up, within
 from harness.call import Call
 from harness.model import Operation
@@ -44,7 +45,7 @@ def attach(  # noqa: PLR0913, PLR0917 - each is a class of the framework's
     patches.each(proxy, asks)
     patches.each(manager, selects)
     patches.watch(coder, "_approval_func", lambda agent, approve: _approval(adapter, agent, approve))
-    patches.wrap(orchestrator, "_orchestrate_step", lambda original: _orchestrate(adapter, original))
+    patches.wrap(orchestrator, "_orchestrate_step", lambda original: ending(_orchestrate(adapter, original)))
 
 
 # Code ----------------------------------------------------------------------------------------------------------------

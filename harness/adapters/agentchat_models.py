@@ -17,7 +17,7 @@ from harness import semconv
 from harness.adapters import agentchat_messages as native
 from harness.adapters import openai_client
 from harness.adapters.generators import closing, stepped
-from harness.adapters.seam import Adapter, Value, at_it, failed, make_call, outcome, within
+from harness.adapters.seam import Adapter, Value, at_it, capped, failed, make_call, outcome, within
 from harness.call import Call, Reply, pieces
 from harness.model import Json, Operation
 from harness.trace import current, safely
@@ -64,7 +64,7 @@ def _create(adapter: Watcher, original: Function) -> Function:
     async def create(client: Any, *args: Any, **kwargs: Any) -> Any:
         if within(Operation.CHAT):
             return await original(client, *args, **kwargs)
-        args, kwargs = _amended(adapter, names, args, kwargs)
+        args, kwargs = _amended(adapter, client, names, args, kwargs)
         call = _asked(adapter, names, client, args, kwargs)
         if call is None:
             return await original(client, *args, **kwargs)
@@ -88,7 +88,7 @@ def _create_stream(adapter: Watcher, original: Function) -> Function:
     @stepped
     async def create_stream(client: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         inside = within(Operation.CHAT)
-        args, kwargs = (args, kwargs) if inside else _amended(adapter, names, args, kwargs)
+        args, kwargs = (args, kwargs) if inside else _amended(adapter, client, names, args, kwargs)
         call = None if inside else _asked(adapter, names, client, args, kwargs, stream=True)
         if call is None:
             async with closing(original(client, *args, **kwargs)) as stream:
@@ -112,13 +112,21 @@ def _create_stream(adapter: Watcher, original: Function) -> Function:
 
 
 def _amended(
-    adapter: Watcher, names: Sequence[str], args: tuple[Any, ...], kwargs: dict[str, Any]
+    adapter: Watcher, client: Any, names: Sequence[str], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Give the agent another model or system message, where the recording says so."""
+    """Give the agent another model or system message, a shorter answer or a nudge, where the recording says so."""
     changes = adapter.recording.amend(at_it())
     if not changes:
         return args, kwargs
     given = dict(zip(names, args, strict=False)) | kwargs
+    if "max_tokens" in changes:
+        extra = given.get("extra_create_args") or {}
+        asked = {"model": model_of(client), **settings_of(client), **extra}
+        given["extra_create_args"] = {**extra, **capped(asked, changes["max_tokens"])}
+    if "nudge" in changes:
+        from autogen_core.models import UserMessage
+
+        given["messages"] = [*(given.get("messages") or ()), UserMessage(content=changes["nudge"], source="harness")]
     if "model" in changes:
         given["extra_create_args"] = {**(given.get("extra_create_args") or {}), "model": changes["model"]}
     if "prompt" in changes:

@@ -19,7 +19,7 @@ from harness.adapters.agentchat_models import Watcher
 from harness.adapters.classic_messages import arguments
 from harness.adapters.generators import closing, stepped
 from harness.adapters.seam import ToolNotRunError, Value, a_through, failed, make_call, outcome, within
-from harness.call import Call, RecordedError, Reply
+from harness.call import Call, RecordedError, Reply, StoppedError
 from harness.model import Json, Operation
 from harness.trace import current, safely
 
@@ -124,6 +124,8 @@ def _call_tool(adapter: Watcher, original: Function) -> Function:
             return error.native
         except RecordedError as error:
             return _failed_before(name, error)
+        except StoppedError as error:
+            return _not_run(name, error)
 
     return call_tool
 
@@ -177,6 +179,18 @@ def _benched_result(name: str, reply: Reply) -> Any:
         return error.native
     except RecordedError as error:
         return _failed_before(name, error)
+    except StoppedError as error:
+        return _not_run(name, error)
+
+
+def _not_run(name: str, error: StoppedError) -> Any:
+    """Give the result of a tool that is not run as the run was stopped.
+
+    An agent that calls tools for its model waits for ever for one that raises.
+    """
+    if _wanted.get() is None and not error.ends:
+        raise error
+    return _tool_result(name, {"result": str(error)}, is_error=True)
 
 
 def _failed_before(name: str, error: RecordedError) -> Any:
@@ -227,13 +241,18 @@ def _run_json(adapter: Watcher, original: Function) -> Function:
     async def run_json(tool: Any, *args: Any, **kwargs: Any) -> Any:
         if within(Operation.TOOL):
             return await original(tool, *args, **kwargs)
-        return await a_through(
-            adapter,
-            lambda: _direct(adapter, original, tool, args, kwargs),
-            lambda: original(tool, *args, **kwargs),
-            _result,
-            lambda value: value.get("result"),
-        )
+        try:
+            return await a_through(
+                adapter,
+                lambda: _direct(adapter, original, tool, args, kwargs),
+                lambda: original(tool, *args, **kwargs),
+                _result,
+                lambda value: value.get("result"),
+            )
+        except StoppedError as error:
+            if _wanted.get() is None:
+                raise
+            return str(error)
 
     return run_json
 
