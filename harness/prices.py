@@ -110,11 +110,16 @@ _MAKERS = re.compile(r"^(?:openai|azure|anthropic|google|gemini|models|mistral|m
 _DATE = re.compile(r"(?:[-@]\d{4}-\d{2}-\d{2}|[-@]\d{8}|-\d{4}|-latest)$")
 
 
+def spellings(model: str) -> tuple[str, str]:
+    """Spell *model* as tables do: without maker's prefix and Azure's spelling, and then without its date, too."""
+    name = _MAKERS.sub("", model.lower()).replace("gpt-35-", "gpt-3.5-")
+    return name, _DATE.sub("", name)
+
+
 @functools.lru_cache(1024)
 def price(model: str) -> Price | None:
-    """Find the price of *model*: under its own name, else without maker's prefix, Azure's spelling and date."""
-    name = _MAKERS.sub("", model.lower()).replace("gpt-35-", "gpt-3.5-")
-    return TABLE.get(name) or TABLE.get(_DATE.sub("", name))
+    """Find the price of *model*, in the first of its spellings that has one."""
+    return next((TABLE[name] for name in spellings(model) if name in TABLE), None)
 
 
 _told: set[str] = set()

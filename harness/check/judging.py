@@ -41,7 +41,7 @@ class Judge:
         self._crash = CheckCrashed(self._settings)
         self._replay = False
         self._silent = False
-        self._imported = self._called = self._set_up = False
+        self._imported = self._called = self._set_up = self._timeless = False
         self._watching: dict[type[Check], Check] = {}
         self._broken: list[Finding] = []
         for each in chosen:
@@ -115,14 +115,15 @@ class Judge:
         self._replay = self._replay or attributes.get(semconv.HARNESS_RUN_MODE) == "replay"
         self._silent = self._silent or attributes.get(semconv.HARNESS_CAPTURE) == "off"
         self._imported = self._imported or semconv.HARNESS_IMPORT_FORMAT in attributes
+        self._timeless = self._timeless or attributes.get(semconv.HARNESS_TIME_SYNTHETIC) is True
         self._set_up = self._set_up or semconv.HARNESS_AGENTS in attributes
         self._called = self._called or span.operation in CALLS
         self._suppressing.meet(span)
 
     def _blind(self, kind: type[Check]) -> str | None:
         """Say what this run lacks for a check to judge it. Hashes of contents are enough; nothing at all is not."""
-        if self._replay and Need.TIME in kind.needs:
-            return "a replay's times are not those of the run"
+        if Need.TIME in kind.needs and (self._replay or self._timeless):
+            return "a replay's times are not those of the run" if self._replay else "nobody wrote down its times"
         return "its contents were not recorded" if self._silent and Need.CONTENT in kind.needs else None
 
     def _unseen(self, kind: type[Check]) -> str | None:

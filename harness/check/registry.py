@@ -29,7 +29,7 @@ def installed() -> tuple[type[Check], ...]:
         except Exception as error:
             msg = f"the check {name!r} cannot be loaded: {type(error).__name__}: {error}"
             raise EnvironmentProblem(msg, hint="Mend or uninstall the package that brings it.") from error
-        for kind in _classes(loaded):
+        for kind in classes(loaded):
             other = found.setdefault(kind.code, kind)
             if other is not kind:
                 msg = f"two checks are called {kind.code}: {other.__module__} and {kind.__module__}"
@@ -42,11 +42,12 @@ def explained() -> list[type[Check]]:
     return [*installed(), CheckCrashed]
 
 
-def _classes(loaded: Any) -> list[type[Check]]:  # noqa: ANN401 - an entry point may be anything
+def classes(loaded: Any) -> list[type[Check]]:  # noqa: ANN401 - an entry point may be anything
+    """List the checks that an entry point brings: those a module defines, or the one class it is."""
     if not isinstance(loaded, ModuleType):
         return [loaded]
-    classes = (value for value in vars(loaded).values() if inspect.isclass(value) and issubclass(value, Check))
-    return [value for value in classes if value.__module__ == loaded.__name__ and "code" in vars(value)]
+    kinds = (value for value in vars(loaded).values() if inspect.isclass(value) and issubclass(value, Check))
+    return [value for value in kinds if value.__module__ == loaded.__name__ and "code" in vars(value)]
 
 
 def choose(checks: Sequence[type[Check]], select: Sequence[str], disabled: Iterable[str] = ()) -> list[type[Check]]:

@@ -1,4 +1,4 @@
-"""T: conversations that did not end because they were done."""
+"""T: conversations that did not end because they were done, or not when they were."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ASKED = re.compile(
     rf"(?i)\b(?:reply|respond|say|type|write|send|(?:answer|end|output|return) with)\b[^.!?\n]{{0,40}}{WORD}"
 )
 # A limit that leaves room for a question and its answer alone is how a chat is told to be just that.
-_ONE_EXCHANGE = {(EndingKind.MAX_TURNS, "1"), (EndingKind.REPLY_LIMIT, "0")}
+ONE_EXCHANGE = {(EndingKind.MAX_TURNS, "1"), (EndingKind.REPLY_LIMIT, "0")}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class EndedByLimit(Check):
             # A sequence of chats ends as its last one did, which has been judged.
             sequence = event.span.attributes.get(semconv.HARNESS_CONVERSATION_PATTERN) == "sequential"
             ending = event.ending
-            if not sequence and ending and ending.kind in LIMITS and (ending.kind, ending.detail) not in _ONE_EXCHANGE:
+            if not sequence and ending and ending.kind in LIMITS and (ending.kind, ending.detail) not in ONE_EXCHANGE:
                 yield self._finding(event, ending, talk)
 
     def _finding(self, event: Event, ending: Ending, talk: _Talk) -> Finding:

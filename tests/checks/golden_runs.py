@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from harness import check
+from harness import check, checks
+from harness.check.registry import classes
 from harness.model import Event, Finding, Operation, Status
 from tests.checks.talks import Talk, call, result
 
 FOLDER = Path(__file__).parent / "golden"
+
+
+@cache
+def ours() -> tuple[type[check.Check], ...]:
+    """List the checks that this checkout brings, whatever is installed."""
+    names = [f"{checks.__name__}.{module.name}" for module in pkgutil.iter_modules(checks.__path__)]
+    found = {kind.code: kind for name in names for kind in classes(import_module(name))}
+    return tuple(found[code] for code in sorted(found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +39,8 @@ class Golden:
     extra: tuple[type[check.Check], ...] = ()
 
     def findings(self) -> list[Finding]:
-        """Judge it by every installed check."""
-        judging = check.Judge(self.settings, checks=[*check.installed(), *self.extra])
+        """Judge it by every check of ours."""
+        judging = check.Judge(self.settings, checks=[*ours(), *self.extra])
         found = [finding for event in self.events for finding in judging.see(event)]
         return [*found, *judging.finish()]
 
@@ -123,6 +134,8 @@ def _conversation(talk: Talk, item: Mapping[str, Any], parent: str | None) -> No
     ):
         if key in about:
             more[name] = about[key]
+    if "error" in about:
+        more["ERROR_TYPE"], _, more["ERROR_MESSAGE"] = about["error"].partition(": ")
     said = [lambda me, each=each: _one(talk, each, me) for each in item.get("said", ())]
     status = Status(about.get("status", "ok"))
     talk.conversation(*said, parent=parent, ending=about.get("ending", "unknown"), status=status, **more)
@@ -161,6 +174,14 @@ def _call(talk: Talk, item: Mapping[str, Any], parent: str | None) -> None:
     if "asks" in item:
         said = [{"role": role, "parts": [{"type": "text", "content": text}]} for role, text in item["asks"]]
         found["GEN_AI_INPUT_MESSAGES"] = json.dumps(said)
+    if "tools" in item:
+        tools = [{"type": "function", "function": {"name": name}} for name in item["tools"]]
+        found["GEN_AI_TOOL_DEFINITIONS"] = json.dumps(tools)
+    if "calls" in item:
+        parts = [call(each["name"], each.get("arguments", {})) for each in item["calls"]]
+        found["GEN_AI_OUTPUT_MESSAGES"] = json.dumps([{"role": "assistant", "parts": parts}])
+    if "finish" in item:
+        found["GEN_AI_FINISH_REASONS"] = [item["finish"]]
     if "error" in item:
         error, _, why = item["error"].partition(": ")
         found |= {"ERROR_TYPE": error, "ERROR_MESSAGE": why}

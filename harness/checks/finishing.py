@@ -1,0 +1,364 @@
+"""T: conversations that were done long before they ended, and those that their set-up keeps from ending when done."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from harness import prices, semconv
+from harness.check import Check, Need, Settings
+from harness.checks.ending import ONE_EXCHANGE, WORD, near_miss
+from harness.checks.saying import acts, results
+from harness.model import LIMITS, Ending, EndingKind, Event, Finding, Json, Message, Operation, Severity
+from harness.text import one_line
+
+_SHOWN = 60
+_MOST_TALKS = 1024
+_BOXED = re.compile(r"(?:\\|[\x07\x08]|(?<![a-z]))b?oxed\s{0,3}\{((?:[^{}]|\{[^{}]{0,80}\}){1,80})\}")
+_ANSWER = re.compile(r"(?i)\banswer(?: to [^.\n]{1,60}?)?(?: is|:)[:\s*$\"'`]{0,8}([^\n]{1,80})")
+_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+_DRESS = re.compile(r"\\(?:text|mathrm|[,!;%$()\[\]])|[{}$\\,*`'\" ]")
+_FRACTION = re.compile(r"\\?[dt]?frac\{([^{}]{1,40})\}\{([^{}]{1,40})\}")
+_LONGEST_ANSWER = 24
+_LONGEST_TAIL = 4_000
+
+
+def answer(text: str) -> str | None:
+    r"""Read the answer that *text* gives, reduced to what it comes to; None if it does not say that it gives one.
+
+    ``\boxed{…}`` is one, even with its beginning eaten by an escape, and so is what follows "the answer is".
+    """
+    tail = text[-_LONGEST_TAIL:]
+    if "oxed" in tail and (boxed := _BOXED.findall(tail)):
+        return _plain(boxed[-1])
+    if "nswer" in tail and (said := _ANSWER.findall(tail)):
+        value = _plain(re.split(r"[.;](?:\s|$)", said[-1])[0])
+        return value if len(value) <= _LONGEST_ANSWER else None  # a sentence is said in other words the next time
+    return None
+
+
+def _plain(value: str) -> str:
+    bare = _DRESS.sub("", _FRACTION.sub(r"\1/\2", value)).lower().rstrip(".:")
+    number = _NUMBER.search(bare)
+    # Of two numbers neither is the answer alone.
+    return f"{float(number[0]):g}" if number and len(_NUMBER.findall(bare)) == 1 else bare
+
+
+@dataclass(slots=True, kw_only=True)
+class _Held:
+    """An answer, or the word that all is done: where it was first said, and last. *place* counts within the talk."""
+
+    value: str
+    who: str
+    number: int
+    place: int
+    span_id: str
+    spent_usd: float
+    last: int
+    times: int = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class _Talk:
+    """What is known of a conversation that goes on."""
+
+    messages: int = 0
+    answer: _Held | None = None
+    done: _Held | None = None
+    reply: str | None = None  # what others have said since the word was
+
+
+class EndedLate(Check):
+    r"""The answer was there, and the conversation went on to say it again.
+
+    Why: what came after it was paid for and brought nothing. The answer counts as the same if it comes to the same:
+    `\boxed{4}` and "the answer is 4.0" do. So does the word that ends the chat, where nobody took it as that. It is
+    told when the conversation is over, if `messages` or more followed the first time it was said, and if its last two
+    messages say it once more. Dollars are told where the cost of the model calls after it is known.
+
+    Fix: end on the answer: a predicate that finds it, such as `is_termination_msg=lambda m: "TERMINATE" in (m.get(
+    "content") or "")`, a `TextMentionTermination`, a verifier that is asked once. Tell agents to say the word with the
+    answer, and not to comment on each other's.
+    """
+
+    code = "T303"
+    name = "ended-late"
+    severity = Severity.NOTE
+    needs = frozenset({Need.CONTENT, Need.END})
+    thresholds: ClassVar = {"messages": 3}
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._talks: dict[str, _Talk] = {}
+        self._spent_usd = 0.0
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Follow what each conversation takes for its answer."""
+        message = event.message
+        if message is not None and message.conversation_id is not None:
+            if message.conversation_id in self._talks or len(self._talks) < _MOST_TALKS:
+                self._hear(self._talks.setdefault(message.conversation_id, _Talk()), message, event.number)
+        elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
+            talk = self._talks.pop(event.span.span_id, None)
+            return self._judge(talk) if talk is not None else ()
+        elif event.phase == "end" and event.call is not None and event.span.operation is Operation.CHAT:
+            self._spend(event)
+        return ()
+
+    def _spend(self, event: Event) -> None:
+        call = event.call
+        if call is None or event.span.attributes.get(semconv.HARNESS_CACHE_HIT) is True:
+            return
+        usage = call.usage
+        cost = usage.cost_usd
+        if cost is None:
+            cost = prices.cost_usd(call.model, usage.input_tokens, usage.output_tokens, overrides=self.settings.prices)
+        self._spent_usd += cost or 0.0
+
+    def _hear(self, talk: _Talk, message: Message, number: int) -> None:
+        talk.messages += 1
+        if talk.messages == 1:  # the task
+            return
+        text = message.text
+        if talk.done is not None and not self._idle(talk, talk.done, message, text):
+            talk.done = talk.reply = None
+        value = answer(text)
+        if value:
+            talk.answer = self._hold(talk.answer, value, talk, message, number)
+        if text.rstrip().endswith(WORD) and (near_miss(text) == "alone" or "\n" + WORD in text):
+            talk.done = self._hold(talk.done, WORD, talk, message, number)
+
+    @staticmethod
+    def _idle(talk: _Talk, done: _Held, message: Message, text: str) -> bool:
+        """Say whether nothing has come since the word was said: no work, and one thing at most from the others."""
+        if acts(message) or results(message):
+            return False
+        if message.sender == done.who:
+            return True
+        new, talk.reply = talk.reply is None, text if talk.reply is None else talk.reply
+        return new or text == talk.reply
+
+    def _hold(self, held: _Held | None, value: str, talk: _Talk, message: Message, number: int) -> _Held:
+        if held is not None and held.value == value:
+            held.last = talk.messages
+            held.times += 1
+            return held
+        return _Held(
+            value=value,
+            who=message.sender,
+            number=number,
+            place=talk.messages,
+            span_id=message.span_id,
+            spent_usd=self._spent_usd,
+            last=talk.messages,
+        )
+
+    def _judge(self, talk: _Talk) -> Iterator[Finding]:
+        least = self.threshold("messages")
+        held = [each for each in (talk.answer, talk.done) if each is not None and each.times > 1]
+        late = [each for each in held if talk.messages - each.place >= least and each.last >= talk.messages - 1]
+        if not late:
+            return
+        first = min(late, key=lambda each: each.place)
+        after = talk.messages - first.place
+        cost = self._spent_usd - first.spent_usd
+        yield self.finding(
+            f"{first.who} said {one_line(first.value, _SHOWN)!r}, and {after} messages later it was said again"
+            + (f"; they cost ${cost:,.4f}" if cost else ""),
+            seq=first.number,
+            span_id=first.span_id,
+            evidence={
+                "agent": first.who,
+                "answer": one_line(first.value, _SHOWN),
+                "messages_after": after,
+                "times": first.times,
+                "messages": [first.number],
+            },
+        )
+
+
+_TEXTUAL = frozenset(
+    {
+        "TextMentionTermination",
+        "StopMessageTermination",
+        "HandoffTermination",
+        "SourceMatchTermination",
+        "FunctionCallTermination",
+        "TextMessageTermination",
+        "FunctionalTermination",
+    }
+)
+_COUNTING = frozenset({"MaxMessageTermination", "TokenUsageTermination", "TimeoutTermination", "ExternalTermination"})
+
+
+class NothingEndsIt(Check):
+    """A limit ended the conversation, and with this set-up hardly anything else could.
+
+    Why: without a predicate or condition that recognises the end, every conversation runs into its limit, and pays for
+    all messages up to it. It is told with the reason: no agent of a classic chat has a predicate of its own (the
+    default one wants the message to be `TERMINATE` and nothing else); a group's members have one, but its manager, who
+    decides, has not; who has one is not who receives the word; a team's condition only counts, or waits for an agent
+    that never spoke.
+
+    Fix: set `is_termination_msg` on the agent that *receives* the last message; in a group chat, on the
+    `GroupChatManager`. In AgentChat join a condition on what is said with one that counts:
+    `TextMentionTermination("TERMINATE") | MaxMessageTermination(20)`.
+    """
+
+    code = "T304"
+    name = "nothing-ends-it"
+    severity = Severity.NOTE
+    needs = frozenset({Need.CONTENT, Need.END, Need.SETUP})
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._spoke: dict[str, dict[str, None]] = {}
+        self._near: dict[str, str] = {}
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Remember who spoke; when a limit ends a conversation, look what else could have."""
+        message = event.message
+        if message is not None and message.conversation_id is not None:
+            self._hear(message, message.conversation_id)
+        elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
+            spoke = self._spoke.pop(event.span.span_id, {})
+            near = self._near.pop(event.span.span_id, None)
+            ending = event.ending
+            if ending is None or ending.kind not in LIMITS or (ending.kind, ending.detail) in ONE_EXCHANGE:
+                return
+            if event.span.attributes.get(semconv.HARNESS_CONVERSATION_PATTERN) == "sequential":
+                return
+            why, text = _why(_agents(event), ending, spoke, near)
+            if why:
+                evidence: dict[str, Json] = {"why": why, "ending": ending.kind.value}
+                yield self.finding(text, seq=max(0, event.number - 1), span_id=event.span.span_id, evidence=evidence)
+
+    def _hear(self, message: Message, conversation: str) -> None:
+        if conversation not in self._spoke and len(self._spoke) >= _MOST_TALKS:
+            return
+        spoke = self._spoke.setdefault(conversation, {})
+        if spoke and WORD in message.text.upper() and near_miss(message.text):
+            self._near[conversation] = message.sender
+        if len(spoke) < _MOST_TALKS:
+            spoke.setdefault(message.sender)
+
+
+def _agents(event: Event) -> list[Mapping[str, Json]]:
+    told = event.span.attributes.get(semconv.HARNESS_AGENTS)
+    try:
+        found = json.loads(told) if isinstance(told, str) else told
+    except (ValueError, RecursionError):
+        return []
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _why(
+    agents: list[Mapping[str, Json]], ending: Ending, spoke: Mapping[str, None], near: str | None
+) -> tuple[str, str]:
+    """Say why nothing else ended it: a word for it and a sentence; two empty texts if the set-up does not tell."""
+    team = next((each for each in agents if isinstance(each.get("members"), list)), None)
+    if team is not None:
+        return _why_team(team, spoke)
+    deciding = [each for each in agents if "is_termination_msg" in each]
+    manager = next((each for each in deciding if "max_round" in each), None)
+    own = [str(each.get("name")) for each in deciding if each["is_termination_msg"] != "default"]
+    if len(deciding) < len(("one", "other")):
+        return "", ""
+    if (
+        manager is not None
+        and ending.kind is EndingKind.MAX_ROUNDS
+        and own
+        and manager["is_termination_msg"] == "default"
+    ):
+        listed = one_line(", ".join(own), _SHOWN)
+        return (
+            "manager",
+            f"{listed} would know the end, but {manager.get('name')} decides, and has no predicate of its own",
+        )
+    if not own:
+        return "missing", "no agent has a predicate of its own, and the default one wants the word alone"
+    if manager is None and near is not None and own == [near]:
+        return "speaker", f"{near} has the predicate, but {near} is who says the word: who receives it has none"
+    return "", ""
+
+
+def _why_team(team: Mapping[str, Json], spoke: Mapping[str, None]) -> tuple[str, str]:
+    conditions = list(_conditions(team.get("termination")))
+    kinds = {str(each.get("type")) for each in conditions}
+    if not kinds - _COUNTING:
+        named = ", ".join(sorted(kinds)) or "no condition"
+        return "missing", f"the team has {named} and no condition on what is said"
+    if kinds & _TEXTUAL and not kinds - _TEXTUAL - _COUNTING:
+        awaited = [_awaited(each) for each in conditions if each.get("type") in _TEXTUAL]
+        if all(sources and not sources & spoke.keys() for sources in awaited):
+            names = one_line(", ".join(sorted(set().union(*awaited))), _SHOWN)
+            return "never_spoke", f"the condition waits for {names}, who never spoke"
+    return "", ""
+
+
+def _conditions(condition: Json, depth: int = 0) -> Iterator[Mapping[str, Json]]:
+    if not isinstance(condition, dict) or depth > _DEEPEST:
+        return
+    inner = condition.get("conditions")
+    if isinstance(inner, list):
+        for each in inner:
+            yield from _conditions(each, depth + 1)
+    else:
+        yield condition
+
+
+_DEEPEST = 12
+
+
+def _awaited(condition: Mapping[str, Json]) -> set[str]:
+    """Name the agents whose messages alone count for *condition*; empty where everybody's do."""
+    sources = condition.get("sources") or condition.get("source") or []
+    named = [sources] if isinstance(sources, str) else sources
+    return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
+
+
+_NO_TEXT = re.compile(r"NoneType")
+
+
+class PredicateBroke(Check):
+    """A message without text broke the conversation, most likely in the predicate that looks for its end.
+
+    Why: a message that calls a tool has the content `None`, and `"TERMINATE" in message["content"]` raises on it. The
+    conversation ended with an error about None, right after such a message.
+
+    Fix: allow for no text: `is_termination_msg=lambda m: "TERMINATE" in (m.get("content") or "")`.
+    """
+
+    code = "T305"
+    name = "predicate-broke"
+    severity = Severity.WARNING
+    needs = frozenset({Need.END})
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._last: dict[str, tuple[int, Message]] = {}
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Remember the last message; look at the error that ends the conversation."""
+        message = event.message
+        if message is not None and message.conversation_id is not None:
+            if message.conversation_id in self._last or len(self._last) < _MOST_TALKS:
+                self._last[message.conversation_id] = event.number, message
+        elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
+            last = self._last.pop(event.span.span_id, None)
+            kind, said = (event.span.attributes.get(name) for name in (semconv.ERROR_TYPE, semconv.ERROR_MESSAGE))
+            about_none = isinstance(said, str) and _NO_TEXT.search(said) is not None
+            if last is None or kind not in {"TypeError", "AttributeError"} or not about_none:
+                return
+            number, spoken = last
+            if spoken.text or not spoken.tool_calls:
+                return
+            yield self.finding(
+                f"{kind}: {one_line(said, 2 * _SHOWN)}, after a message of {spoken.sender} that has no text",
+                seq=number,
+                span_id=spoken.span_id,
+                evidence={"agent": spoken.sender, "error": kind, "messages": [number]},
+            )
