@@ -312,12 +312,14 @@ class _Gathering:
         self._make("rollups", rollup("working.scoped", f"({found})" if found else None))
 
 
-def halves(query: str, rows: int) -> list[str]:
+def halves(query: str, rows: int, *, whole: int = 1) -> list[str]:
     """Split *query*, which reads a table of so many *rows* and ends in its condition, into two that run side by side.
 
-    DuckDB hands a thread no less than 122,880 rows of a table in memory, and a batch is hardly more than that.
+    The first reads a multiple of *whole* rows. DuckDB hands a thread no less than 122,880 rows of a table in memory, and
+    a batch is hardly more than that.
     """
-    return [f"{query} AND rowid < {rows // 2}", f"{query} AND rowid >= {rows // 2}"]
+    middle = rows // 2 // whole * whole
+    return [f"{query} AND rowid < {middle}", f"{query} AND rowid >= {middle}"]
 
 
 def _views(con: Connection) -> None:

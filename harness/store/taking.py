@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING
 from harness.store.files import INGEST_LOCK, STORE_LOCK, TURN_LOCK, Segments, held, look, names, sweep, writer
 from harness.store.gather import SPANS, SUPERSEDED, gather, halves
 from harness.store.latencies import count_in
-from harness.store.schema import RUN_COLUMNS, attach, connect, reading
+from harness.store.schema import ROW_GROUP, RUN_COLUMNS, attach, connect, reading
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
 
 BATCH_BYTES = 112 << 20
+_MOST_BATCHES = 8
+_LONGEST_LOG = "1GB"
+"""More than the log of so many batches: none of them is to stop on its way and write the database."""
 _PATIENCE_S = 1.0
 _RUNS = ", ".join(RUN_COLUMNS)
 
@@ -69,7 +72,7 @@ def take(store: Path) -> Taken:
             with held(store, STORE_LOCK, exclusive=True, patience_s=_PATIENCE_S) as alone:
                 if not alone:
                     return total + Taken(busy=True)
-                taken = _take_batch(store, due)
+                taken = _take_batches(store, due)
                 total += taken
                 if not taken.segments:
                     break
@@ -77,20 +80,40 @@ def take(store: Path) -> Taken:
     return total
 
 
-def _take_batch(store: Path, due: AbstractSet[str]) -> Taken:
+def _take_batches(store: Path, due: AbstractSet[str]) -> Taken:
+    """Take in one batch after another, until somebody waits to read; each is a transaction of its own.
+
+    What they committed is written into the database itself once, when the connection is closed. A kill before that
+    leaves it in DuckDB's log, which whoever opens the database next reads, too.
+    """
+    total = Taken()
     with reading(store), closing(connect(store)) as con:
         # Rows lie about in the order of their segments; that they do exactly would hold all of it to one thread.
         con.execute("SET preserve_insertion_order = false")
+        con.execute(f"SET checkpoint_threshold = '{_LONGEST_LOG}'")
         attach(con, store, read_only=False)
         known = {str(row[0]) for row in con.execute("SELECT segment FROM stored.ingested").fetchall()}
         segments = look(store)
-        batch = _batch(segments, due - known)
-        taken = _commit(con, segments, batch, known) if batch else Taken()
+        for _ in range(_MOST_BATCHES):
+            batch = _batch(segments, due - known)
+            if not batch:
+                break
+            total += _take_batch(con, segments, batch, known)
+            known.update(batch)
+            con.execute("DETACH working")
+            if _waited_for(store):
+                break
+            segments = look(store)
     for name, over in segments.sealed.items():
-        if over and (name in known or name in batch):
+        if over and name in known:
             with suppress(OSError):
                 (segments.folder / name).unlink()
-    return taken
+    return total
+
+
+def _waited_for(store: Path) -> bool:
+    with held(store, TURN_LOCK, exclusive=True) as free:
+        return not free
 
 
 def _batch(segments: Segments, due: AbstractSet[str]) -> list[str]:
@@ -106,7 +129,7 @@ def _batch(segments: Segments, due: AbstractSet[str]) -> list[str]:
     return batch
 
 
-def _commit(con: Connection, segments: Segments, batch: Sequence[str], known: set[str]) -> Taken:
+def _take_batch(con: Connection, segments: Segments, batch: Sequence[str], known: AbstractSet[str]) -> Taken:
     # A process of which something is still to be taken in may have ended its spans there.
     waiting = {writer(name) for name in segments.sealed if name not in known and name not in batch}
     gathered = gather(con, [segments.folder / name for name in batch], segments.living | waiting)
@@ -117,7 +140,9 @@ def _commit(con: Connection, segments: Segments, batch: Sequence[str], known: se
     if con.execute("FROM working.superseded").fetchone() is not None:
         con.execute(f"DELETE FROM stored.spans WHERE {SUPERSEDED}")
     rows = con.execute("SELECT count(*) FROM working.fresh").fetchone()
-    over = halves(f"SELECT {SPANS} FROM working.fresh WHERE status <> 'open'", rows[0] if rows else 0)
+    # Whole groups from either half: what fills none is moved about with its neighbours when the log is written back.
+    ended = f"SELECT {SPANS} FROM working.fresh WHERE status <> 'open'"
+    over = halves(ended, rows[0] if rows else 0, whole=ROW_GROUP)
     con.execute(f"INSERT INTO stored.spans {' UNION ALL '.join(over)}")
     con.execute("DELETE FROM stored.open_spans")
     con.execute(f"INSERT INTO stored.open_spans SELECT process, {SPANS} FROM working.fresh WHERE status = 'open'")
