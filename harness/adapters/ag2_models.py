@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ag2.config import ModelConfig
-from ag2.events import ModelMessage, ModelMessageChunk, ModelReasoning, ModelResponse
+from ag2.events import ModelMessage, ModelMessageChunk, ModelReasoning, ModelRequest, ModelResponse, TextInput
 from ag2.utils import MODEL_CONFIG_CONTEXT_DEPENDENCY_KEY
 
 from harness import semconv
@@ -17,8 +17,8 @@ from harness.adapters import ag2_events as native
 from harness.adapters import openai_client
 from harness.adapters.ag2_inputs import error_again
 from harness.adapters.ag2_setup import kinds
-from harness.adapters.seam import at_it, failed, make_call, within
-from harness.call import Call, RecordedError, Reply, pieces
+from harness.adapters.seam import at_it, capped, failed, make_call, up, within
+from harness.call import Call, RecordedError, Reply, StoppedError, pieces
 from harness.model import Json, Operation
 from harness.trace import current, safely
 
@@ -97,7 +97,7 @@ def _ask(adapter: Ag2, original: Function) -> Function:
     async def __call__(client: Any, messages: Any, context: Any, **kwargs: Any) -> Any:  # noqa: N807 - it takes its place
         if within(Operation.CHAT):
             return await original(client, messages, context, **kwargs)
-        client, context = _amended(adapter, client, context)
+        client, messages, context = _amended(adapter, client, messages, context)
         kwargs["tools"] = tuple(kwargs.get("tools") or ())
         call = safely(_asked)(adapter, client, messages, context, kwargs)
         if call is None:
@@ -114,6 +114,8 @@ def _ask(adapter: Ag2, original: Function) -> Function:
         reply = await adapter.recording.a_ask(call, real)
         if isinstance(reply.error, RecordedError):
             raise error_again(reply.error)
+        if isinstance(reply.error, StoppedError) and reply.error.ends:
+            return _halted(reply.error)
         if reply.error is not None:
             raise reply.error
         if reply.native is not None or reply.value is None:
@@ -121,6 +123,14 @@ def _ask(adapter: Ag2, original: Function) -> Function:
         return await _play(call, adapter.messages().ids.show(reply.value), context)
 
     return __call__
+
+
+def _halted(error: StoppedError) -> ModelResponse:
+    """Answer as the framework itself does for a turn that an observer has halted."""
+    turn = up(Operation.TURN)
+    if turn is not None:
+        turn.notes["halted"] = str(error)
+    return ModelResponse(message=ModelMessage(content=f"HALTED: {error}"))
 
 
 def _asked(adapter: Ag2, client: Any, messages: Any, context: Any, kwargs: Mapping[str, Any]) -> Call:
@@ -142,16 +152,21 @@ def _asked(adapter: Ag2, client: Any, messages: Any, context: Any, kwargs: Mappi
     return make_call(Operation.CHAT, None, request, {semconv.GEN_AI_PROVIDER: _provider(client), **adapter.framework()})
 
 
-def _amended(adapter: Ag2, client: Any, context: Any) -> tuple[Any, Any]:
-    """Give the agent another model or prompt for this once, where the recording says so."""
+def _amended(adapter: Ag2, client: Any, messages: Any, context: Any) -> tuple[Any, Any, Any]:
+    """Give the agent another model or prompt, a shorter answer or a nudge for once, where the recording says so."""
     changes = adapter.recording.amend(at_it())
     options = getattr(client, "_create_options", None)
-    if "model" in changes and isinstance(options, Mapping):
+    if isinstance(options, Mapping) and changes.keys() & {"model", "max_tokens"}:
+        options = {**options, **({"model": changes["model"]} if "model" in changes else {})}
+        if "max_tokens" in changes:
+            options |= capped({"model": _model(context), **options}, changes["max_tokens"])
         client = copy.copy(client)
-        client._create_options = {**options, "model": changes["model"]}  # noqa: SLF001 - where all its clients have it
+        client._create_options = options  # noqa: SLF001 - where all its clients have it
     if "prompt" in changes:
         context = dataclasses.replace(context, prompt=[changes["prompt"], *context.prompt[1:]])
-    return client, context
+    if "nudge" in changes:
+        messages = [*messages, ModelRequest([TextInput(changes["nudge"])])]
+    return client, messages, context
 
 
 def _model(context: Any) -> str | None:

@@ -99,9 +99,24 @@ class Channels:
     def _receive(self, original: Function) -> Function:
         async def receive(client: Any, envelope: Any) -> None:
             with self._inside(envelope.channel_id):
-                await original(client, envelope)
+                if not await self._over(envelope):
+                    await original(client, envelope)
 
         return receive
+
+    async def _over(self, envelope: Any) -> bool:
+        """Close a channel whose run was stopped, before anybody answers in it; say whether that was to be done."""
+        from ag2.network.hub.core import _is_protocol_event
+
+        scope = self._scopes.get(envelope.channel_id)
+        if scope is None or _is_protocol_event(envelope.event_type):
+            return False
+        stopped = self.adapter.recording.stops.stopped()
+        if stopped is None or not stopped.ends:
+            return False
+        if scope.notes["open"]:
+            await scope.notes["hub"].close_channel(envelope.channel_id, reason=str(stopped))
+        return True
 
     # Conversations ------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from ag2.tools.tool import Tool
 from harness.adapters import ag2_inputs as native
 from harness.adapters.ag2_setup import kinds
 from harness.adapters.seam import ToolNotRunError, Value, a_through, failed, make_call
-from harness.call import Call, RecordedError, Reply
+from harness.call import Call, RecordedError, Reply, StoppedError
 from harness.model import Json, Operation
 from harness.trace import safely
 
@@ -137,6 +137,8 @@ def _outcome(adapter: Ag2, event: ToolCallEvent, reply: Reply) -> Any:
         if isinstance(error, Exception):
             return ToolErrorEvent.from_call(event, error)
         raise error
+    if isinstance(reply.error, StoppedError):
+        return ToolErrorEvent.from_call(event, reply.error)
     if reply.error is not None:
         raise reply.error
     value = adapter.messages().ids.show((reply.value or {}).get("result"))
