@@ -315,8 +315,8 @@ class _Gathering:
 def halves(query: str, rows: int, *, whole: int = 1) -> list[str]:
     """Split *query*, which reads a table of so many *rows* and ends in its condition, into two that run side by side.
 
-    The first reads a multiple of *whole* rows. DuckDB hands a thread no less than 122,880 rows of a table in memory, and
-    a batch is hardly more than that.
+    The first reads a multiple of *whole* rows. DuckDB hands a thread no less than 122,880 rows of a table in memory,
+    and a batch is hardly more than that.
     """
     middle = rows // 2 // whole * whole
     return [f"{query} AND rowid < {middle}", f"{query} AND rowid >= {middle}"]
