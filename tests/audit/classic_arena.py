@@ -1,0 +1,166 @@
+"""Classic chats between real agents, driven by adversaries: every message and model call is counted."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.audit.adversaries import Adversary, Calls, Seen
+
+CONFIG = {"config_list": [{"model": "gpt-4o", "api_key": "not-a-key", "price": [0, 0]}], "cache_seed": None}
+_INTERNAL = {"checking_agent", "speaker_selection_agent"}
+
+
+class Past(BaseException):
+    """Not an Exception: nothing in the framework may make an answer of it."""
+
+
+@dataclass(frozen=True)
+class Chat:
+    """What is begun: ``sender.initiate_chat(recipient, **settings)``, or several of them one after another."""
+
+    sender: Any
+    recipient: Any
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    queue: tuple[Mapping[str, Any], ...] = ()
+    asynchronous: bool = False
+
+    def begin(self) -> None:
+        if self.queue:
+            self.sender.initiate_chats([dict(chat) for chat in self.queue])
+        elif self.asynchronous:
+            import asyncio
+
+            asyncio.run(self.sender.a_initiate_chat(self.recipient, message="Hello.", **self.settings))
+        else:
+            self.sender.initiate_chat(self.recipient, message="Hello.", **self.settings)
+
+
+def drive(build: Callable[[], Chat], adversary: Adversary, human: str, cap: int) -> Seen:  # noqa: C901 - one hook a thing that is counted
+    """Let it go on until it ends, or has passed *cap*. *human* is what a person answers each time."""
+    import autogen
+    from autogen.oai import client as clients
+
+    seen = Seen()
+
+    def count(name: str) -> None:
+        setattr(seen, name, getattr(seen, name) + 1)
+        if getattr(seen, name) > cap:
+            seen.passed = True
+            raise Past
+
+    def create(_client: Any, params: Mapping[str, Any]) -> Any:
+        count("calls")
+        tools = [tool["function"]["name"] for tool in params.get("tools") or ()]
+        names = sorted({m["name"] for m in params["messages"] if m.get("name")} - _INTERNAL)
+        return completion(adversary(seen.calls - 1, tools, names))
+
+    def sending(original: Callable[..., Any]) -> Callable[..., Any]:
+        def send(agent: Any, *args: Any, **kwargs: Any) -> Any:
+            if not isinstance(agent, autogen.GroupChatManager) and agent.name not in _INTERNAL:
+                count("messages")
+            return original(agent, *args, **kwargs)
+
+        return send
+
+    def ask(*_args: Any, **_kwargs: Any) -> str:
+        seen.asked = True
+        return human
+
+    async def a_ask(*_args: Any, **_kwargs: Any) -> str:
+        return ask()
+
+    agents = autogen.ConversableAgent
+    changes = [
+        (clients, "OpenAI", _shared_client),
+        (clients.OpenAIClient, "create", create),
+        (clients.OpenAIClient, "cost", lambda *_: 0.0),
+        (agents, "send", sending(agents.send)),
+        (agents, "a_send", sending(agents.a_send)),
+        (agents, "get_human_input", ask),
+        (agents, "a_get_human_input", a_ask),
+    ]
+    with (
+        _changed(changes),
+        _deep(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        try:
+            build().begin()
+        except Past:
+            pass
+        except Exception as error:  # noqa: BLE001 - an error ends it, too
+            seen.raised = f"{type(error).__name__}: {error}"
+    return seen
+
+
+def completion(answer: Any) -> Any:
+    """Make the answer of OpenAI's client."""
+    from openai.types.chat import ChatCompletion
+
+    number = next(_numbers)
+    message: dict[str, Any] = {"role": "assistant", "content": answer}
+    if isinstance(answer, Calls):
+        message = {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {"id": f"call_{number}_{place}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+                for place, name in enumerate(answer.names)
+            ],
+        }
+    return ChatCompletion.model_validate(
+        {
+            "id": f"chat-{number}",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "gpt-4o",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1},
+        }
+    )
+
+
+_numbers = itertools.count()
+
+
+@functools.cache
+def _one_client() -> Any:
+    from openai import OpenAI
+
+    return OpenAI(api_key="not-a-key")
+
+
+def _shared_client(**_settings: Any) -> Any:
+    """Give one client to all: making one takes longer than a whole chat, and none is ever used."""
+    return _one_client()
+
+
+@contextlib.contextmanager
+def _changed(changes: list[tuple[Any, str, Any]]) -> Iterator[None]:
+    before = [(owner, name, vars(owner)[name]) for owner, name, _ in changes]
+    for owner, name, value in changes:
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for owner, name, value in before:
+            setattr(owner, name, value)
+
+
+@contextlib.contextmanager
+def _deep() -> Iterator[None]:
+    """A chat without ``max_turns`` calls itself for its whole length: let it be longer than Python would."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(60_000)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
