@@ -30,7 +30,7 @@ TOLD: Final[Mapping[str, str]] = {
     "model_calls": "{:,.0f} model calls",
     "tool_calls": "{:,.0f} tool calls",
     "tokens": "{:,.0f} tokens",
-    "cost_usd": "${:,.6g}",
+    "cost_usd": "${:g}",
     "seconds": "{:g} s",
 }
 """What can be limited, and how so much of it is written."""
@@ -49,13 +49,6 @@ class Limit:
     agent: str | None = None
     kind: str
     most: float
-
-    @property
-    def whose(self) -> str:
-        """Say what it holds for, after an amount; nothing for the run."""
-        if self.span == "agent":
-            return f" for {one_line(self.agent, 40)!r}"
-        return "" if self.span == "run" else f" a {self.span}"
 
     def show(self, amount: float) -> str:
         """Write *amount* of it with its unit."""
@@ -83,11 +76,13 @@ class Reached:
 
     def __str__(self) -> str:
         limit = self.limit
-        name = f"the limit of {limit.show(limit.most)}{limit.whose}"
+        a_day = f" a {limit.span}" if limit.span in {"day", "month"} else ""
+        whose = "" if limit.agent is None else f" by {one_line(limit.agent, 40)!r}"
+        name = f"the limit of {limit.show(limit.most)}{a_day}"
         if self.used >= limit.most:
-            return f"{name} was reached"
+            return f"{name} was reached{whose}"
         under_way = f", {limit.show(self.promised)} promised to calls under way" if self.promised else ""
-        used = f"{limit.show(self.used)} used{under_way}"
+        used = f"{limit.show(self.used)} used{whose}{under_way}"
         return f"{name} leaves no room: {used}, and the next call may take {limit.show(self.asked)}"
 
 
@@ -298,6 +293,14 @@ def limits(told: Mapping[str, Json]) -> tuple[Limit, ...]:
     Tables within tables mean the same as dots. A value of None is no limit. Raises UsageError for what is none.
     """
     return tuple(_limit(name, most) for name, most in _flat(told) if most is not None)
+
+
+def named(found: Iterable[Limit]) -> dict[str, float]:
+    """Write limits as :func:`limits` reads them."""
+    return {".".join(filter(None, (_SPAN[one.span], one.agent, f"max_{one.kind}"))): one.most for one in found}
+
+
+_SPAN = {"run": "", "agent": "agent", "day": "day", "month": "month"}
 
 
 def _flat(told: Mapping[str, Json], before: str = "") -> Iterator[tuple[str, Json]]:

@@ -41,7 +41,8 @@ class Config:
     are what checks judge by, by code or name of the check and name of the number, and *suppressions* the findings that
     are not held against a run. The disk is asked to keep what was recorded every *sync_s* seconds; 0 is never.
     *capture* says how much of what is said is kept, and *redact* are regular expressions of what is secret here. With
-    *otel* spans go to the program's own OpenTelemetry provider, too.
+    *otel* spans go to the program's own OpenTelemetry provider, too. *guard* is what shall guard every run, if
+    anything: its limits and settings by name.
     """
 
     store: Path
@@ -54,6 +55,7 @@ class Config:
     capture: Capture = Capture.FULL
     redact: tuple[str, ...] = ()
     otel: bool = False
+    guard: Mapping[str, Any] | None = None
 
 
 def load(*, store: str | os.PathLike[str] | None = None, start: Path | None = None) -> Config:
@@ -80,6 +82,7 @@ def load(*, store: str | os.PathLike[str] | None = None, start: Path | None = No
         capture=_capture(table),
         redact=tuple(_pattern(found) for found in _list(table, "redact")),
         otel=_switch(table, "otel", "HARNESS_OTEL"),
+        guard=_mapping(table, "guard") if "guard" in table else None,
     )
 
 

@@ -8,6 +8,7 @@ error stops the run. Limits are held before a call is made (``budgets``, ``ledge
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import threading
@@ -119,7 +120,7 @@ class Guard:
     def holding(cls, limits: Sequence[Limit]) -> Guard:
         """Hold exactly *limits*, and judge nothing: a call is let through as long as nothing of them is used up."""
         guard = cls(dict.fromkeys(DEFAULTS))
-        guard._hold(tuple(limits), reserving=False)
+        guard._hold(limits, reserving=False)
         guard._watches = False
         return guard
 
@@ -128,6 +129,21 @@ class Guard:
         self._reserving = reserving
         self._watches = True
         self._dollars = any(limit.kind == "cost_usd" for limit in self.limits)
+
+    def environment(self) -> dict[str, str]:
+        """Write what :func:`from_environment` reads, for a process of its own."""
+        limits = budgets.named(self.limits)
+        if not self._watches:
+            return {VARIABLE: json.dumps({"holding": limits})}
+        settings = {
+            "on_stop": self.on_stop,
+            "nudge": self.nudge,
+            "fail_closed": self.fail_closed,
+            "checks": self._checks,
+            "cap_output": self.cap_output,
+            "reserve_output_tokens": self._reserve_output,
+        }
+        return {VARIABLE: json.dumps({"limits": {**dict.fromkeys(DEFAULTS), **limits}, **settings})}
 
     @property
     def reason(self) -> str | None:
@@ -318,7 +334,7 @@ class Guard:
         return refusal(why, state.run.run_id)
 
     def _note(self, state: _Guarded, what: str, code: str | None, text: str) -> None:
-        if self._trace is not None and self._watches:
+        if self._trace is not None:
             about = {semconv.HARNESS_GUARD: what, semconv.HARNESS_GUARD_TEXT: text}
             if code is not None:
                 about[semconv.HARNESS_GUARD_CODE] = code
@@ -342,6 +358,69 @@ def _over_defaults(told: Mapping[str, Json]) -> dict[str, Json]:
     named = {name: limit for name in told for limit in budgets.limits({name: 0}) if limit.span == "run"} if told else {}
     said = {f"max_{limit.kind}" for limit in named.values()}
     return {**{name: most for name, most in DEFAULTS.items() if name not in said}, **told}
+
+
+VARIABLE: Final = "HARNESS_GUARD"
+SETTINGS: Final = frozenset({"on_stop", "nudge", "fail_closed", "checks", "cap_output", "reserve_output_tokens"})
+"""What a guard may be told besides its limits."""
+
+
+def told(words: Mapping[str, Json]) -> Guard:
+    """Make the guard that *words* describe: limits and settings by name, as in ``[tool.harness.guard]``.
+
+    Raises UsageError for a word that is neither.
+    """
+    settings = {name: value for name, value in words.items() if name in SETTINGS}
+    for name in ("nudge", "fail_closed", "cap_output"):
+        if not isinstance(settings.get(name, False), bool):
+            raise UsageError(f"{name} of a guard must be true or false, not {settings[name]!r}")
+    checks, output = settings.get("checks", []), settings.get("reserve_output_tokens", 1)
+    if not isinstance(checks, (list, tuple)):
+        raise UsageError(f"checks of a guard must be a list, not {checks!r}")
+    if not isinstance(output, int):
+        raise UsageError(f"reserve_output_tokens of a guard must be a number, not {output!r}")
+    return Guard({name: value for name, value in words.items() if name not in SETTINGS}, **settings)
+
+
+def written(text: str) -> Guard:
+    """Make the guard that *text* describes: ``name=value`` pairs with commas; ``none`` takes a default limit away.
+
+    Several checks have a plus between them. Raises UsageError for what is none.
+    """
+    words: dict[str, Json] = {}
+    for pair in filter(None, (pair.strip() for pair in text.split(","))):
+        name, given, value = pair.partition("=")
+        if not given:
+            raise UsageError(f"{pair!r} is no setting of a guard", hint="Write name=value, as in max_model_calls=30.")
+        words[name.strip()] = _value(name.strip(), value.strip())
+    return told(words)
+
+
+def _value(name: str, text: str) -> Json:
+    if name == "checks":
+        return text.split("+")
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text.removeprefix("$"))
+    return text
+
+
+_WORDS: Final[Mapping[str, Json]] = {"none": None, "true": True, "false": False}
+
+
+def from_environment() -> Guard | None:
+    """Make the guard that the environment asks for, if any. Each process of a program guards what it sees itself."""
+    text = os.environ.get(VARIABLE)
+    if text is None:
+        return None
+    if not text.lstrip().startswith("{"):
+        return written(text)
+    words = json.loads(text)
+    if "holding" in words:
+        return Guard.holding(budgets.limits(words["holding"]))
+    return Guard(words.pop("limits"), **words)
 
 
 @contextlib.contextmanager

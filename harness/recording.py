@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import functools
 import logging
+import os
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,8 +26,6 @@ from harness.text import printable
 from harness.trace import RunState, Trace
 
 if TYPE_CHECKING:
-    import os
-
     from opentelemetry.trace import TracerProvider
 
     from harness.guarding import Guard
@@ -164,8 +163,8 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
     for both.
 
     *redact* is given each text and gives it back without what is secret here. If it raises, or gives no text, the text
-    is withheld. *guard* guards every run.
-    *begun* is told the id of each run that begins, and *refused* what a replay was kept from.
+    is withheld. *guard* guards every run (default: the one that ``HARNESS_GUARD`` or the
+    project asks for). *begun* is told the id of each run that begins, and *refused* what a replay was kept from.
 
     A framework that is imported later is attached then. Calling it again while attached changes nothing. Raises
     StoreError if the store cannot be written, UsageError for a setting that is none, ValueError for an unknown mode.
@@ -181,6 +180,7 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
     if mode == "record" and settings.capture is not config.Capture.FULL:
         msg = f"a cassette needs contents, and capture is {settings.capture.value!r}"
         raise UsageError(msg, hint="Record with capture = 'full' (--capture full, HARNESS_CAPTURE=full).")
+    guard = guard or _guard(settings, mode)
     described: dict[str, Json] = {semconv.HARNESS_RUN_MODE: mode, **(attributes or {})}
     if name:
         described[semconv.HARNESS_RUN_NAME] = name
@@ -205,6 +205,16 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
     for adapter in adapters():
         _attach_when_imported(adapter)
     return _recording
+
+
+def _guard(settings: config.Config, mode: str) -> Guard | None:
+    """Make the guard that the environment asks for, or else the project: that one does not hold replays, which are free."""
+    asked = "HARNESS_GUARD" in os.environ
+    if not asked and (settings.guard is None or mode == "replay"):
+        return None
+    from harness import guarding
+
+    return guarding.from_environment() if asked else guarding.told(settings.guard or {})
 
 
 def instrument_quietly() -> None:

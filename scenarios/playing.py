@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness import freezing, semconv
 from harness.freezing import Freeze
 
-from . import forking, limiting, stubs
+from . import forking, stubs
 from .forking import Fork, Forking
 from .replaying import Replay, environment
 from .stubs import Stubs
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from harness.model import Json
     from harness.recording import Recording
 
-    from .limiting import Limits
     from .scenario import Scenario
 
 SCENARIO = "HARNESS_SCENARIO"
@@ -30,13 +29,9 @@ SCENARIO = "HARNESS_SCENARIO"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playing:
-    """What answers. *replay* is the cassette's part of it, if there is one; *fork* says where that ends.
-
-    *limits* stop it before it asks on.
-    """
+    """What answers. *replay* is the cassette's part of it, if there is one; *fork* says where that ends."""
 
     replay: Replay | None = None
-    limits: Limits | None = None
     stubs: Stubs = field(default_factory=lambda: Stubs({}))
     fork: Fork | None = None
     freeze: Freeze = field(default_factory=lambda: Freeze(()))
@@ -49,7 +44,7 @@ class Playing:
     @property
     def interceptors(self) -> tuple[Interceptor, ...]:
         """Who may answer, outermost first."""
-        found: list[Interceptor] = [] if self.limits is None else [self.limits]
+        found: list[Interceptor] = []
         if self.replay is None:
             found += [self.stubs] if self.stubs else []
         else:
@@ -104,7 +99,6 @@ def from_environment(cassette: Path | None, *, redact: Callable[[str], str], sha
     fork = forking.from_environment() if replay is not None else None
     return Playing(
         replay=replay,
-        limits=limiting.from_environment(),
         stubs=stubs.from_environment(),
         fork=fork,
         freeze=Freeze(frozen),

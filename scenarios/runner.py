@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness import check, config, derive, semconv
-from harness.call import StoppedError
 from harness.errors import UsageError
 from harness.model import CALLS, Finding, Run
 from harness.store import open_store
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 RECORD = ("none", "once", "all")
 SUFFIXES = (scenario.SUFFIX, scenario.IN_PYTHON)
-_STOPPED = StoppedError.__qualname__
 _MOST_WAITING = 400
 """How many segments may wait in the store before a rehearsal has them taken in: two for each before, in the end."""
 
@@ -145,8 +143,8 @@ def _asked(
 def _stopped(went: Performance, run: Run | None) -> Performance:
     """Read off the run of a program which limit stopped it: that is known in its process alone."""
     if went.stopped is None and run is not None:
-        errors = (span.attributes for span in run.spans if span.attributes.get(semconv.ERROR_TYPE) == _STOPPED)
-        reason = next((str(attributes.get(semconv.ERROR_MESSAGE)) for attributes in errors), None)
+        notes = (span.attributes for span in run.spans if span.attributes.get(semconv.HARNESS_GUARD) == "stop")
+        reason = next((str(attributes.get(semconv.HARNESS_GUARD_TEXT)) for attributes in notes), None)
         return replace(went, stopped=reason)
     return went
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import children, config, recording, semconv
+from harness import children, recording, semconv
 from harness.call import StoppedError
 from harness.errors import EnvironmentProblem, Exit, HarnessError, UsageError
 from harness.offline import NetworkRefusedError
@@ -89,16 +89,16 @@ def here(  # noqa: PLR0913 - each is one thing that may be set
     the scenario cannot begin.
     """
     recording.uninstrument()
-    what = limiting.allowed(scenario)
-    limits = limiting.Limits(what, own_prices=config.load(store=store).prices) if what else None
+    guard = limiting.guard(scenario)
     play = playing.of_scenario(scenario, replay, fork)
     attached = recording.instrument(
         store,
-        interceptors=[*([limits] if limits is not None else []), *play.interceptors],
+        interceptors=play.interceptors,
         mode=play.mode,
         tags=tags,
         capture="full" if replay else None,  # what a cassette says is on disk already, and is what is expected
         attributes={**play.attributes, semconv.HARNESS_SCENARIO: str(scenario.path.absolute())},
+        guard=guard,
     )
     printed = io.StringIO()
     raised, stopped = None, None
@@ -127,8 +127,8 @@ def here(  # noqa: PLR0913 - each is one thing that may be set
     overdue = clock.struck and not _own(scenario, patience_s)
     if clock.struck and not overdue:
         stopped = f"the limit of {scenario.limits['seconds']:g} s was reached"
-    elif limits is not None and limits.reason is not None:
-        stopped = limits.reason
+    elif guard is not None and guard.reason is not None:
+        stopped = guard.reason
     return Performance(
         raised=raised,
         stopped=stopped,
@@ -185,7 +185,7 @@ def in_a_process(  # noqa: PLR0913
     else:
         command += ["--record", str(scenario.cassette), "--note", note]
     program, *arguments = scenario.program
-    variables = {**playing.variables(scenario, matching, fork), **limiting.environment(limiting.allowed(scenario))}
+    variables = {**playing.variables(scenario, matching, fork), **limiting.environment(scenario)}
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryDirectory() as family:
         code = timing.run(
             [*command, str(scenario.folder / program), *arguments],

@@ -51,7 +51,7 @@ class Clock:
 
     def _strike(self, _signal: int, _frame: FrameType | None) -> None:
         self.struck = True
-        raise StoppedError(f"it took longer than {self._seconds:g} s")
+        raise StoppedError(f"it took longer than {self._seconds:g} s", ends=False)
 
 
 def run(command: Sequence[str], *, seconds: float | None, env: Mapping[str, str], stdout: IO[bytes]) -> int | None:

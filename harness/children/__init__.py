@@ -25,7 +25,7 @@ from harness.children import starting
 from harness.redaction import project
 
 VARIABLE = "HARNESS_CHILDREN"
-_PLAYED = ("HARNESS_LIMITS", "HARNESS_STUBS", "HARNESS_FREEZE")
+_PLAYED = ("HARNESS_STUBS", "HARNESS_FREEZE")
 """What comes between the program and the real thing, without a cassette."""
 PATH = Path(__file__).parent / "path"
 
