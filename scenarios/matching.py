@@ -10,11 +10,13 @@ a matcher is given what takes them out (``normalising``).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.canonical import canonical
 from harness.model import Json, Operation
@@ -27,6 +29,7 @@ _COUNTED: Mapping[Operation, tuple[str, ...]] = {
     Operation.HUMAN: ("prompt",),
     Operation.SELECTION: ("method", "candidates"),
 }
+_MOST_REMEMBERED = 8192
 _MARK = re.compile(r"\[secret:[^\]\s]{1,80}\]")
 WITH_IDS = frozenset({"tool_call", "tool_call_response"})
 
@@ -82,10 +85,12 @@ class Matcher:
         self._redact = redact or project()
         self._normalise = normalise or (lambda value: value)
         self._chains: dict[tuple[str | None, str], _Chain] = {}
+        self._texts: dict[str, tuple[bytes, list[str]]] = {}
+        """What was cleaned already, by what it was: a replay asks what its cassette holds."""
 
     def key(self, kind: Operation, agent: str | None, conversation: str, request: Mapping[str, Json]) -> bytes:
         """Name what *agent* asks. *conversation* only says which history it probably continues."""
-        hashed = hashlib.blake2b(canonical([kind.value, agent]).encode(), digest_size=16)
+        hashed = hashlib.blake2b(_asker(kind, agent), digest_size=16)
         fields = request_fields(kind, request)
         if kind is Operation.CHAT:
             chain = self._chains.setdefault((agent, conversation), _Chain())
@@ -94,7 +99,7 @@ class Matcher:
                 chain.tools, chain.tools_text = tools, canonical(self.clean(tools))
             hashed.update((chain.tools_text if tools is not None else "").encode(errors="replace"))
             hashed.update(self._history(chain, request.get("messages") or []))
-        hashed.update(canonical(self.clean(fields)).encode(errors="replace"))
+        hashed.update(self._cleaned(fields, lambda value: (self.clean(value), []))[0])
         return hashed.digest()
 
     def clean(self, value: Json) -> Json:
@@ -121,6 +126,17 @@ class Matcher:
         ids = [str(part.pop("id")) for part in parts if part.get("id") is not None]
         return self._normalise(copied), ids
 
+    def _cleaned(self, value: Json, clean: Callable[[Any], tuple[Json, list[str]]]) -> tuple[bytes, list[str]]:
+        """Write what *clean* makes of *value* as canonical JSON, and the ids that it took out; once for equal values."""
+        told = canonical(value)
+        found = self._texts.get(told)
+        if found is None:
+            copied, ids = clean(value)
+            if len(self._texts) >= _MOST_REMEMBERED:
+                self._texts = {}
+            found = self._texts[told] = canonical(copied).encode(errors="replace"), ids
+        return found
+
     def _history(self, chain: _Chain, messages: Sequence[Mapping[str, Json]]) -> bytes:
         known = _common(chain.messages, messages)
         if known < len(chain.messages):
@@ -131,13 +147,18 @@ class Matcher:
         state = chain.states[-1] if chain.states else b""
         for body in messages[known:]:
             chain.ids_before.append(len(chain.ids))
-            copied, ids = self.message(body)
-            numbers = [chain.ids.setdefault(name, len(chain.ids)) for name in ids]
-            text = canonical([copied, numbers]).encode(errors="replace")
+            text, ids = self._cleaned(body, self.message)
+            if ids:
+                text += repr([chain.ids.setdefault(name, len(chain.ids)) for name in ids]).encode()
             state = hashlib.blake2b(state + text, digest_size=16).digest()
             chain.messages.append(body)
             chain.states.append(state)
         return state
+
+
+@functools.lru_cache(maxsize=1024)
+def _asker(kind: Operation, agent: str | None) -> bytes:
+    return canonical([kind.value, agent]).encode()
 
 
 def _common(known: list[Json], messages: Sequence[Json]) -> int:

@@ -23,16 +23,20 @@ class Messages:
 
     def of(self, message: object) -> dict[str, Json]:
         """Give the neutral form of *message*; do not change it, it is shared."""
+        return self._of(message)[1]
+
+    def _of(self, message: object) -> tuple[Any, dict[str, Json]]:
+        """Give a copy of *message* as it is now, and its neutral form."""
         if not isinstance(message, dict):
-            return neutral(message)
+            return _copied(message), neutral(message)
         seen = self._known.get(id(message))
         if seen is not None and seen[0] is message and _equal(seen[1], message):
-            return seen[2]
-        found = neutral(message)
+            return seen[1], seen[2]
+        copied, found = _copied(message), neutral(message)
         if len(self._known) >= _MOST_REMEMBERED:
             self._known = {}
-        self._known[id(message)] = (message, _copied(message), found)
-        return found
+        self._known[id(message)] = (message, copied, found)
+        return copied, found
 
     def history(self, messages: Iterable[object]) -> list[dict[str, Json]]:
         """Give the neutral forms of a whole history; what is as it was the last time is known at one look."""
@@ -43,8 +47,9 @@ class Messages:
         same = first is asked[0] and _equal(before, asked[: len(before)])
         before, found = (list(before), list(found)) if same else ([], [])
         for message in asked[len(before) :]:
-            found.append(self.of(message))
-            before.append(_copied(message))
+            copied, told = self._of(message)
+            before.append(copied)
+            found.append(told)
         if len(self._histories) >= _MOST_HISTORIES:
             self._histories = {}
         self._histories[id(asked[0])] = (asked[0], before, found)

