@@ -127,7 +127,7 @@ class Matcher:
         return self._normalise(copied), ids
 
     def _cleaned(self, value: Json, clean: Callable[[Any], tuple[Json, list[str]]]) -> tuple[bytes, list[str]]:
-        """Write what *clean* makes of *value* as canonical JSON, and the ids that it took out; once for equal values."""
+        """Write what *clean* makes of *value* as canonical JSON, and the ids it took out; once for equal values."""
         told = canonical(value)
         found = self._texts.get(told)
         if found is None:
