@@ -2,7 +2,7 @@
 
 A *call* is an event whose outcome is not deterministic: ask a model, call a tool, run code, ask a
 human, let chance or a model pick the speaker. It passes a chain of *interceptors*, outermost first
-(trace, guard, faults, record or replay), and comes back as a *reply*.
+(guard, trace, faults, record or replay), and comes back as a *reply*.
 
 An interceptor is a generator function: it is given the call, yields it (or a changed one) to go on,
 is sent the reply, and returns a reply. One that answers itself returns without yielding. So each is

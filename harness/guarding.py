@@ -365,12 +365,12 @@ SETTINGS: Final = frozenset({"on_stop", "nudge", "fail_closed", "checks", "cap_o
 """What a guard may be told besides its limits."""
 
 
-def told(words: Mapping[str, Json]) -> Guard:
-    """Make the guard that *words* describe: limits and settings by name, as in ``[tool.harness.guard]``.
+def told(said: Mapping[str, Json]) -> Guard:
+    """Make the guard of which *said* has limits and settings by name, as in ``[tool.harness.guard]``.
 
-    Raises UsageError for a word that is neither.
+    Raises UsageError for a name that is neither.
     """
-    settings = {name: value for name, value in words.items() if name in SETTINGS}
+    settings = {name: value for name, value in said.items() if name in SETTINGS}
     for name in ("nudge", "fail_closed", "cap_output"):
         if not isinstance(settings.get(name, False), bool):
             raise UsageError(f"{name} of a guard must be true or false, not {settings[name]!r}")
@@ -379,21 +379,21 @@ def told(words: Mapping[str, Json]) -> Guard:
         raise UsageError(f"checks of a guard must be a list, not {checks!r}")
     if not isinstance(output, int):
         raise UsageError(f"reserve_output_tokens of a guard must be a number, not {output!r}")
-    return Guard({name: value for name, value in words.items() if name not in SETTINGS}, **settings)
+    return Guard({name: value for name, value in said.items() if name not in SETTINGS}, **settings)
 
 
-def written(text: str) -> Guard:
-    """Make the guard that *text* describes: ``name=value`` pairs with commas; ``none`` takes a default limit away.
+def words(text: str) -> dict[str, Json]:
+    """Read what :func:`told` takes from ``name=value`` pairs with commas; ``none`` takes a default limit away.
 
     Several checks have a plus between them. Raises UsageError for what is none.
     """
-    words: dict[str, Json] = {}
+    found: dict[str, Json] = {}
     for pair in filter(None, (pair.strip() for pair in text.split(","))):
         name, given, value = pair.partition("=")
         if not given:
             raise UsageError(f"{pair!r} is no setting of a guard", hint="Write name=value, as in max_model_calls=30.")
-        words[name.strip()] = _value(name.strip(), value.strip())
-    return told(words)
+        found[name.strip()] = _value(name.strip(), value.strip())
+    return found
 
 
 def _value(name: str, text: str) -> Json:
@@ -416,11 +416,11 @@ def from_environment() -> Guard | None:
     if text is None:
         return None
     if not text.lstrip().startswith("{"):
-        return written(text)
-    words = json.loads(text)
-    if "holding" in words:
-        return Guard.holding(budgets.limits(words["holding"]))
-    return Guard(words.pop("limits"), **words)
+        return told(words(text))
+    said = json.loads(text)
+    if "holding" in said:
+        return Guard.holding(budgets.limits(said["holding"]))
+    return Guard(said.pop("limits"), **said)
 
 
 @contextlib.contextmanager

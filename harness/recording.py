@@ -73,7 +73,7 @@ class Recording:
         )
         self.settings = settings
         self.stops = Stops(self.trace, store)
-        self.interceptors: tuple[Interceptor, ...] = (self.trace, self.stops, *interceptors)
+        self.interceptors: tuple[Interceptor, ...] = (self.stops, self.trace, *interceptors)
         self.adapters: list[Any] = []
         self.walls = Walls(refused)
         self.undo = contextlib.ExitStack()
@@ -107,7 +107,7 @@ class Recording:
     def answered_by(self, interceptor: Interceptor) -> Iterator[None]:
         """Let *interceptor* alone stand behind the trace for a while, in the mode ``replay``."""
         before = self.interceptors, self.mode
-        self.interceptors, self.mode = (self.trace, self.stops, interceptor), "replay"
+        self.interceptors, self.mode = (self.stops, self.trace, interceptor), "replay"
         self.trace.attributes[semconv.HARNESS_RUN_MODE] = self.mode
         try:
             with self.walls.standing():
@@ -208,7 +208,7 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
 
 
 def _guard(settings: config.Config, mode: str) -> Guard | None:
-    """Make the guard that the environment asks for, or else the project: that one does not hold replays, which are free."""
+    """Make the guard that the environment asks for, or else the project, which does not hold a replay: that is free."""
     asked = "HARNESS_GUARD" in os.environ
     if not asked and (settings.guard is None or mode == "replay"):
         return None

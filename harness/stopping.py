@@ -1,5 +1,7 @@
 """Where a run is stopped: the interceptor that asks each guard of the run, and the switch that another process throws.
 
+It stands before the trace: a call that is not made is no call of the run, and is counted nowhere.
+
 The switch is a file in the store, named after the run. It is looked for at most a few times a second, before a call and
 where a turn begins, in every process that is recorded; nothing else of this costs anything where no guard was set.
 """
@@ -10,7 +12,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 FOLDER = "stops"
 LOOK_EVERY_S = 0.25
+_OLD_S = 86_400
 KILLED = "it was stopped by `harness stop`"
 
 
@@ -60,7 +63,7 @@ class Guarding(Protocol):
 
 
 class Stops:
-    """Asks the guards of each run; the interceptor right behind the trace."""
+    """Asks the guards of each run; the outermost interceptor."""
 
     def __init__(self, trace: Trace, store: Path) -> None:
         """*trace* shows its records where a guard is set, and *store* is the folder with the switches."""
@@ -68,7 +71,7 @@ class Stops:
         self._folder = store / FOLDER
         self._everywhere: tuple[Guarding, ...] = ()
         self._looked = 0.0
-        self._killed: set[str] = set()
+        self._killed: frozenset[str] = frozenset()
         self._guarded = False
 
     def guard(self, guard: Guarding) -> None:
@@ -140,7 +143,7 @@ class Stops:
         if now - self._looked >= LOOK_EVERY_S:
             self._looked = now
             with contextlib.suppress(OSError):
-                self._killed = set(os.listdir(self._folder))  # noqa: PTH208 - the names alone
+                self._killed |= frozenset(os.listdir(self._folder))  # noqa: PTH208 - the names alone
         if not self._killed or switch(run.run_id) not in self._killed:
             return None
         guarded = self._of(run) if self._guarded else []
@@ -155,9 +158,15 @@ def switch(run_id: str) -> str:
 
 
 def throw(store: Path, run_id: str) -> None:
-    """Stop the run in whichever processes it goes on. Raises OSError."""
+    """Stop the run in whichever processes it goes on. Raises OSError.
+
+    Switches that nobody took away again, as their processes had died, go after a day.
+    """
     folder = store / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
+    for old in folder.iterdir():
+        if time.time() - old.stat().st_mtime > _OLD_S:
+            old.unlink(missing_ok=True)
     (folder / switch(run_id)).touch(mode=0o600)
 
 
@@ -165,12 +174,6 @@ def reset(store: Path, run_id: str) -> None:
     """Take the switch of a run that is over away."""
     with contextlib.suppress(OSError):
         (store / FOLDER / switch(run_id)).unlink()
-
-
-def left(store: Path) -> Iterator[str]:
-    """Name the switches that are thrown."""
-    with contextlib.suppress(OSError):
-        yield from os.listdir(store / FOLDER)  # noqa: PTH208
 
 
 def _run() -> RunState | None:

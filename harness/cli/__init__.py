@@ -21,6 +21,7 @@ VERBS: dict[str, str] = {
     "run": "Run scenarios: replay recorded conversations and judge them.",
     "promote": "Make a scenario and its cassette of a recorded run.",
     "resume": "Go on with a recorded run, with the real models.",
+    "stop": "End a run that goes on in another process.",
     "accept": "Take a reviewed change into a cassette, without asking a model.",
     "cassette": "Look after cassettes: show, diff, verify, prune, redact, migrate.",
     "runs": "List the recorded runs, newest first.",

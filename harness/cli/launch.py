@@ -104,8 +104,11 @@ def _exit_code(code: object) -> int:
 
 
 def _print(error: BaseException) -> None:
-    """Print the exception's traceback from the program's first frame on. A cassette's miss is told afterwards."""
-    if isinstance(error, HarnessError):
+    """Print the exception's traceback from the program's first frame on. A cassette's miss is told afterwards.
+
+    What a guard raises is the program's own to catch.
+    """
+    if isinstance(error, HarnessError) and getattr(error, "ends", True):
         return
     frames = error.__traceback__
     while frames is not None and _ours(frames.tb_frame.f_code.co_filename):

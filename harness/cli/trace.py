@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,9 +45,17 @@ _MOST_TOLD = 10
     type=click.Choice(["clock", "uuid", "random"]),
     help="Let it stand still for the program; may be given again.  [default: as the cassette was recorded]",
 )
+@click.option(
+    "--guard",
+    is_flag=False,
+    flag_value="",
+    metavar="[NAME=VALUE,...]",
+    help="Stop runs that go round in circles or use more than they may, as in `max_cost_usd=1,max_model_calls=50`.  "
+    "[default limits: 30 model calls, $2, 180 s]",
+)
 @click.option("-m", "is_module", is_flag=True, help="PROGRAM is a module, as with `python -m`.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing afterwards.")
-@click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="PROGRAM [ARGS]...")
+@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="PROGRAM [ARGS]...")
 def command(  # noqa: PLR0913 - one parameter an option
     *,
     store: Path | None,
@@ -58,6 +66,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     note: str,
     capture: str | None,
     freeze: tuple[str, ...],
+    guard: str | None,
     is_module: bool,
     quiet: bool,
     program: tuple[str, ...],
@@ -68,6 +77,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     With --record the exchanges are kept in CASSETTE once the program has ended well; with --replay they answer instead
     of the outside world, with no key and no network.
     """
+    guard, program = _said(guard, program)
     if record and replay:
         raise UsageError("--record and --replay exclude each other", hint="Record first, replay afterwards.")
     launch.check(program, is_module=is_module)
@@ -75,6 +85,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
     settings = config.load(store=store)
     os.environ.update({"HARNESS_FREEZE": ",".join(freeze)} if freeze else {})
+    os.environ.update(_guarded(guard, settings.guard))
     with children.folder() as folder:
         family = children.Family(
             folder=folder,
@@ -118,6 +129,24 @@ def command(  # noqa: PLR0913 - one parameter an option
     if record:
         _record(record, runs, code=code, note=note)
     return code
+
+
+def _said(guard: str | None, program: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """Tell the guard's limits from the program: one that was said without limits stands right before it."""
+    if guard and "=" not in guard:
+        guard, program = "", (guard, *program)
+    if not program:
+        raise UsageError("there is nothing to run", hint="Name a Python file, or use -m MODULE.")
+    return guard, program
+
+
+def _guarded(text: str | None, project: Mapping[str, Any] | None) -> dict[str, str]:
+    """Read the guard's limits over those of the *project*, for this process and its children."""
+    if text is None:
+        return {}
+    from harness import guarding
+
+    return guarding.told({**(project or {}), **guarding.words(text)}).environment()
 
 
 def _mode(record: Path | None, replay: Path | None) -> str:
