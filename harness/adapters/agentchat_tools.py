@@ -20,6 +20,7 @@ from harness.adapters.classic_messages import arguments
 from harness.adapters.generators import closing, stepped
 from harness.adapters.seam import ToolNotRunError, Value, a_through, failed, make_call, outcome, within
 from harness.call import Call, RecordedError, Reply, StoppedError
+from harness.errors import HarnessError
 from harness.model import Json, Operation
 from harness.trace import current, safely
 
@@ -124,7 +125,7 @@ def _call_tool(adapter: Watcher, original: Function) -> Function:
             return error.native
         except RecordedError as error:
             return _failed_before(name, error)
-        except StoppedError as error:
+        except HarnessError as error:
             return _not_run(name, error)
 
     return call_tool
@@ -179,16 +180,16 @@ def _benched_result(name: str, reply: Reply) -> Any:
         return error.native
     except RecordedError as error:
         return _failed_before(name, error)
-    except StoppedError as error:
+    except HarnessError as error:
         return _not_run(name, error)
 
 
-def _not_run(name: str, error: StoppedError) -> Any:
-    """Give the result of a tool that is not run as the run was stopped.
+def _not_run(name: str, error: HarnessError) -> Any:
+    """Give the result of a tool that is not run: the run was stopped, or its cassette does not hold the call.
 
-    An agent that calls tools for its model waits for ever for one that raises.
+    An agent that calls tools for its model waits for ever for one that raises. What it asks next ends the run then.
     """
-    if _wanted.get() is None and not error.ends:
+    if _wanted.get() is None and not (isinstance(error, StoppedError) and error.ends):
         raise error
     return _tool_result(name, {"result": str(error)}, is_error=True)
 
@@ -249,7 +250,7 @@ def _run_json(adapter: Watcher, original: Function) -> Function:
                 _result,
                 lambda value: value.get("result"),
             )
-        except StoppedError as error:
+        except HarnessError as error:
             if _wanted.get() is None:
                 raise
             return str(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -10,16 +12,18 @@ import pytest
 
 from harness.errors import Exit
 from scenarios import cassette, runner
+from scenarios.casting import MODULES
 from scenarios.parting import Kind, Owner
+from tests.adapters.recorded import THEIR_WARNINGS
 from tests.scenarios.mutations import MUTATIONS, PLAIN, row
 from tests.server import Reply, ScriptedServer, ToolCall, rules
 
-pytest.importorskip("autogen", reason="the classic extra is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = THEIR_WARNINGS
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs" / "scenarios.md"
-FAMILIES = {"classic": HERE / "mutation_classic.py"}
+FAMILIES = {"classic": "{findings: [T301]}", "agentchat": "{findings: [T301]}", "ag2": "{ending: termination_message}"}
+"""What is expected of the conversation in each family."""
 PRICE = Reply(tool_calls=[ToolCall(name="price", arguments={"what": "ticket"}, id="call_Xy12Zk")])
 
 
@@ -30,19 +34,23 @@ def script():
 @pytest.fixture(scope="module", params=FAMILIES)
 def recorded(request, tmp_path_factory):
     """A folder with the scenario of one family, recorded."""
-    folder = tmp_path_factory.mktemp(request.param)
+    family = request.param
+    if importlib.util.find_spec(MODULES[family]) is None:
+        pytest.skip(f"the {family} extra is not installed")
+    folder = tmp_path_factory.mktemp(family)
     with pytest.MonkeyPatch.context() as patch, ScriptedServer(script()) as server:
         patch.chdir(folder)
         for name, value in server.environment.items():
             patch.setenv(name, value)
-        shutil.copy(FAMILIES[request.param], folder / "stage.py")
+        shutil.copy(HERE / f"mutation_{family}.py", folder / "stage.py")
         (folder / "settings.json").write_text(json.dumps(PLAIN), encoding="utf-8")
         path = folder / "tickets.scenario.yaml"
-        path.write_text("factory: stage:chat\nexpect: {findings: [T301]}\n", encoding="utf-8")
+        path.write_text(f"factory: stage:chat\nexpect: {FAMILIES[family]}\n", encoding="utf-8")
         verdict = runner.run_scenario(path, store=folder / "store", record="all")
     assert verdict.recorded, verdict.reasons
     assert len(server.log) == 3
-    return path
+    yield path
+    gc.collect()  # what frameworks leave open is collected in the tests that left it
 
 
 def play(recorded, folder, monkeypatch, mutation=None, framework=None):
