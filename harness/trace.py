@@ -154,6 +154,7 @@ class Trace:
         self._sequence = itertools.count(1)
         self._dice = random.Random(os.urandom(16))  # noqa: S311 - ids, not secrets, and never the program's own dice
         self._process = journal.process
+        self._latest_ns = 0
         self.contents = Contents(self.privacy)
         self.watch: Callable[[Scope, str, Sequence[Part], Sequence[Link]], None] | None = None
         """Is shown each span's record as it is written, with the contents and links it names."""
@@ -254,7 +255,7 @@ class Trace:
         record = scope.record
         record["attributes"] = self.privacy.attributes(ended)
         elapsed = time.perf_counter_ns() - scope.started
-        self._complete(record, record["start_ns"] + elapsed, next(self._sequence), ok=error is None)
+        self._complete(record, self._at(record["start_ns"] + elapsed), next(self._sequence), ok=error is None)
         self._emit(scope, contents)
         scope.run.open.discard(record["span_id"])
         scope.run.seen_ns = time.time_ns()
@@ -287,7 +288,7 @@ class Trace:
             "kind": kind.kind,
             "operation": kind.operation,
             "seq": next(self._sequence),
-            "start_ns": time.time_ns(),
+            "start_ns": self._at(time.time_ns()),
             "attributes": self.privacy.attributes(described),
         }
         self._run = run
@@ -299,6 +300,11 @@ class Trace:
             if scope.span is not None and (made := bridging.ids(scope.span)):
                 record["trace_id"], record["span_id"] = made
         return scope
+
+    def _at(self, now_ns: int) -> int:
+        """Keep times in the order of what happened: the clock may be set back, and differs from the stopwatch."""
+        self._latest_ns = max(self._latest_ns, now_ns)
+        return self._latest_ns
 
     def _place(self, parent: Scope | None, outside: Any) -> tuple[str, str | None]:  # noqa: ANN401 - a Span, or None
         """Give the trace and the parent of a span: ours, else the program's own span, else a trace of its own."""
