@@ -53,11 +53,15 @@ SUPERSEDED = """(status = 'interrupted' AND EXISTS (FROM working.superseded AS l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """How many lines were read, how many of them were no record, and how many writes journals say were dropped."""
+    """How many lines were read, how many of them were no record, and how many writes journals say were dropped.
+
+    Where it is *settled*, the working tables are empty, whoever is alive.
+    """
 
     lines: int
     bad: int
     dropped: int
+    settled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +96,8 @@ def gather(con: Connection, files: Sequence[Path], living: Iterable[str]) -> Gat
     for table, columns in _TABLES.items():
         if table not in made:
             con.execute(f"{PREFIX}{table}({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
-    _views(con)
-    return Gathered(lines=census.lines, bad=census.bad, dropped=census.dropped)
+    _views(con, settled=not made)
+    return Gathered(lines=census.lines, bad=census.bad, dropped=census.dropped, settled=not made)
 
 
 def _census(con: Connection, files: Sequence[Path]) -> _Census:
@@ -322,11 +326,11 @@ def halves(query: str, rows: int, *, whole: int = 1) -> list[str]:
     return [f"{query} AND rowid < {middle}", f"{query} AND rowid >= {middle}"]
 
 
-def _views(con: Connection) -> None:
+def _views(con: Connection, *, settled: bool) -> None:
     # Hardly ever is anything superseded, and then history is read without looking.
-    late = con.execute("FROM working.superseded LIMIT 1").fetchone() is not None
+    late = not settled and con.execute("FROM working.superseded LIMIT 1").fetchone() is not None
     # And of one table DuckDB finds the newest rows without looking at all of it.
-    fresh = con.execute("FROM working.fresh LIMIT 1").fetchone() is not None
+    fresh = not settled and con.execute("FROM working.fresh LIMIT 1").fetchone() is not None
     con.execute(
         f"""CREATE VIEW working.spans AS SELECT {SPANS} FROM stored.spans {f"WHERE NOT {SUPERSEDED}" if late else ""}
         {f"UNION ALL SELECT {SPANS} FROM working.fresh" if fresh else ""}"""

@@ -61,13 +61,14 @@ def runs(con: Connection, run_ids: Iterable[str]) -> Iterator[Run]:
         yield derive.run(found.run_id, found.spans, parts, found.links, found.findings)
 
 
-def recorded(con: Connection, run_ids: Iterable[str], *, bodies: bool = True) -> Iterator[Recorded]:
+def recorded(con: Connection, run_ids: Iterable[str], *, proving: bool = False) -> Iterator[Recorded]:
     """Read what is recorded of runs, in the order they are asked for; many neighbours in time at once.
 
-    Those without spans are left out. Without *bodies* the parts are there and say nothing.
+    Those without spans are left out. Whoever is *proving* the list of runs gets findings that it does not count, too,
+    and parts that say nothing.
     """
     for group in _groups(_bounds(con, list(run_ids))):
-        yield from _read(con, group, bodies=bodies)
+        yield from _read(con, group, proving=proving)
 
 
 def spans(con: Connection, run_id: str) -> list[Span]:
@@ -76,24 +77,38 @@ def spans(con: Connection, run_id: str) -> list[Span]:
 
 
 class _Bounds(NamedTuple):
-    """Between which times the spans of a run begin, and about how many there are."""
+    """Where what is recorded of a run lies, and about how much it is.
+
+    Its spans begin between two times, and what the database holds of its contents came with batches between two.
+    """
 
     run_id: str
     since_ns: int
     until_ns: int
     weight: int
+    findings: int
+    first_batch: int
+    last_batch: int
 
 
 def _bounds(con: Connection, run_ids: Sequence[str]) -> Iterator[_Bounds]:
     for first in range(0, len(run_ids), _MOST_RUNS):
         some = run_ids[first : first + _MOST_RUNS]
+        said = f"""SELECT run_id, started_ns, coalesce(ended_ns, {_FOREVER}),
+            (1 + messages + model_calls + tool_calls + turns)::BIGINT, findings"""
         rows = con.execute(
-            f"""SELECT run_id, min(started_ns), max(coalesce(ended_ns, {_FOREVER})),
-                sum(1 + messages + model_calls + tool_calls + turns)::BIGINT
-            FROM runs WHERE run_id IN ({_marks(some)}) GROUP BY run_id""",
-            some,
+            f"""{said}, first_batch, last_batch, 0 AS place FROM stored.runs WHERE run_id IN ({_marks(some)})
+            UNION ALL {said}, {_FOREVER}, -1, 1 AS place FROM working.rollups WHERE run_id IN ({_marks(some)})
+            ORDER BY place""",
+            [*some, *some],
         ).fetchall()
-        found = {str(row[0]): _Bounds(*row) for row in rows}
+        found: dict[str, _Bounds] = {}
+        for row in rows:
+            run = _Bounds(*row[:-1])
+            # What is summed up anew is true of all of a run; where its contents lie in the database is as it was.
+            if held := found.get(run.run_id):
+                run = run._replace(first_batch=held.first_batch, last_batch=held.last_batch)
+            found[run.run_id] = run
         yield from (found[run_id] for run_id in some if run_id in found)
 
 
@@ -128,18 +143,14 @@ def _spans(con: Connection, group: Sequence[_Bounds]) -> dict[str, list[Span]]:
     return found
 
 
-def _read(con: Connection, group: Sequence[_Bounds], *, bodies: bool) -> Iterator[Recorded]:
+def _read(con: Connection, group: Sequence[_Bounds], *, proving: bool) -> Iterator[Recorded]:
     spans = _spans(con, group)
     run_ids = list(spans)
     marks = _marks(run_ids)
-    row = con.execute(
-        f"""SELECT coalesce(min(first_batch), 0), coalesce(max(last_batch), -1) FROM stored.runs
-        WHERE run_id IN ({marks}) AND started_ns BETWEEN ? AND ?""",
-        [*run_ids, min(run.since_ns for run in group), max(run.until_ns for run in group)],
-    ).fetchone()
-    values = [*run_ids, *(row or ()), *run_ids]
+    batches = (min(run.first_batch for run in group), max(run.last_batch for run in group))
+    values = [*run_ids, *batches, *run_ids]
     parts: dict[str, dict[str, str]] = {run_id: {} for run_id in run_ids}
-    body = "body" if bodies else "NULL"
+    body = "NULL" if proving else "body"
     for run_id, name, text in con.execute(
         f"""SELECT run_id, hash, {body} FROM stored.parts WHERE run_id IN ({marks}) AND batch BETWEEN ? AND ?
         UNION ALL SELECT run_id, hash, {body} FROM working.parts WHERE run_id IN ({marks})""",
@@ -154,12 +165,14 @@ def _read(con: Connection, group: Sequence[_Bounds], *, bodies: bool) -> Iterato
     ).fetchall():
         links[run_id][name] = (prev, part)
     findings: dict[str, list[Finding]] = {run_id: [] for run_id in run_ids}
-    for row in con.execute(
-        f"""SELECT run_id, code, name, severity, text, seq, span_id, evidence FROM working.verdicts
-        WHERE run_id IN ({marks}) ORDER BY run_id, place""",
-        run_ids,
-    ).fetchall():
-        findings[row[0]].append(_finding(row))
+    judged = [run.run_id for run in group if run.findings or proving]
+    if judged:
+        for row in con.execute(
+            f"""SELECT run_id, code, name, severity, text, seq, span_id, evidence FROM working.verdicts
+            WHERE run_id IN ({_marks(judged)}) ORDER BY run_id, place""",
+            judged,
+        ).fetchall():
+            findings[row[0]].append(_finding(row))
     for run in group:
         if spans[run.run_id]:
             yield Recorded(

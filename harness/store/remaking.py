@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from harness.errors import StoreError
 from harness.store.files import DATABASE, INGEST_LOCK, PATIENCE_S, STORE_LOCK, held
 from harness.store.histogram import histogram
+from harness.store.parked import let_go
 from harness.store.schema import ROW_GROUP, STORAGE, connect, quoted, reading
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def put_in_place(store: Path) -> None:
         if not mine:
             hint = "Another program has the store open; close it and try again."
             raise StoreError(f"the store {str(store)!r} is being read", hint=hint)
+        let_go(store)
         if _log(store / DATABASE).exists():  # it would be replayed onto the new file
             raise StoreError(f"something else wrote to the store {str(store)!r}", hint="Try again.")
         _copy_path(store).rename(store / DATABASE)
@@ -102,6 +104,7 @@ def settle(store: Path) -> None:
         return
     with held(store, STORE_LOCK, exclusive=True, patience_s=PATIENCE_S) as mine:
         if mine:
+            let_go(store)
             with reading(store), closing(connect(store)) as con:
                 con.execute(f"ATTACH {quoted(store / DATABASE)} AS stored")
                 con.execute("CHECKPOINT stored")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import StoreError
 from harness.store.files import DATABASE
 from harness.store.histogram import COLUMNS as LATENCY_COLUMNS
+from harness.store.parked import MEMORY, let_go
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
@@ -101,7 +102,7 @@ def connect(store: Path) -> Connection:
 
     settings: dict[str, Any] = {
         "threads": 2,
-        "memory_limit": "512MB",
+        "memory_limit": MEMORY,
         "temp_directory": str(store / "spill"),
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
@@ -115,6 +116,8 @@ def attach(con: Connection, store: Path, *, read_only: bool) -> None:
     Raises StoreError for a file that is damaged, foreign, held by another program, or newer than this version.
     """
     path = store / DATABASE
+    if not read_only:
+        let_go(store)
     if not _exists(path):
         if "?" in str(path) and not read_only:
             msg = f"DuckDB takes the question mark in {str(path)!r} for that of an address"

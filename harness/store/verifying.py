@@ -66,7 +66,7 @@ def verify(store: Path, *, most: int | None = None) -> Verified:
         summaries = [loading.summary(dict(zip(columns, row, strict=True))) for row in result.fetchall()]
         counts: Counter[str] = Counter()
         rows_of = {told.run_id: told for told in summaries}
-        for found in loading.recorded(con, rows_of, bodies=False):
+        for found in loading.recorded(con, rows_of, proving=True):
             flaws += _run(rows_of[found.run_id], found, counts)
     return Verified(
         runs=len(summaries),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ from harness.errors import StoreError
 from harness.store.facts import CALL_OPERATIONS, text, texts
 from harness.store.files import PATIENCE_S, STORE_LOCK, held, look
 from harness.store.gather import gather
+from harness.store.parked import Identity, Parked, fetch, park, watched
 from harness.store.rollup import verdicts
 from harness.store.schema import CALLED_COLUMNS, RUN_COLUMNS, SPAN_COLUMNS, attach, connect, reading
 
@@ -99,54 +98,66 @@ def of_one_run(con: Connection, run_id: str) -> None:
 
 @contextmanager
 def asking(store: Path, only: Collection[str] = ()) -> Iterator[Connection]:
-    """Give the same for questions of our own, half the cost of which would be a new DuckDB: one is kept for the next.
+    """Give the same for questions of our own, most of the cost of which would be to open everything: that is kept.
 
-    It holds no file, lock or data of the store meanwhile. As it serves several stores one after another, nothing keeps
-    it from reading files: it is not for questions that somebody else wrote.
+    It holds no lock meanwhile, and what it keeps of the store is shown again only while the database is the same. As
+    nothing keeps it from reading files, it is not for questions that somebody else wrote.
     """
     with held(store, STORE_LOCK, exclusive=False, patience_s=PATIENCE_S) as mine:
         if not mine:
             raise StoreError(f"the store {str(store)!r} is busy", hint="Another process takes runs in; try again.")
-        con = _parked.pop(store, None) or connect(store)
-        try:
-            with reading(store):
-                _open(con, store, only)
-            yield con
-            for name in only:
-                con.execute(f"DROP VIEW {name}")
-            for catalog in ("working", "stored"):
-                con.execute(f"DETACH {catalog}")
-        except BaseException:
-            con.close()
-            raise
-    _close_parked()
-    if _parked.setdefault(store, con) is not con:
-        con.close()
+        with watched(store) as identity:
+            parked = fetch(store) or Parked(con=connect(store))
+            try:
+                with reading(store):
+                    _go_on(parked, store, identity, only)
+                yield parked.con
+                if identity is None:
+                    parked.leave()
+                elif not parked.settled:
+                    parked.part()
+            except BaseException:
+                parked.con.close()
+                raise
+            park(store, parked)
 
 
-_parked: dict[Path, Connection] = {}
-
-
-def _close_parked() -> None:
-    for store in list(_parked):
-        if con := _parked.pop(store, None):
-            con.close()
-
-
-# The threads of a DuckDB do not live on in a fork, and who closes it there waits for them for ever.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_close_parked)
-atexit.register(_close_parked)
+def _go_on(parked: Parked, store: Path, identity: Identity | None, only: Collection[str]) -> None:
+    """Open what is not open yet, or has changed, for a question that needs the views *only*."""
+    con = parked.con
+    if parked.attached and (identity is None or parked.identity != identity):
+        parked.leave()
+    if not parked.attached:
+        parked.ingested = _attach(con, store)
+        parked.attached, parked.identity = True, identity
+    segments = look(store)
+    waiting = [segments.folder / name for name in segments.sealed if name not in parked.ingested]
+    if parked.gathered and waiting:
+        parked.part()
+    if not parked.gathered:
+        parked.settled = gather(con, waiting, segments.living).settled
+        parked.gathered = True
+    _make(con, [name for name in only if name not in parked.views], settled=parked.settled)
+    parked.views.update(only)
 
 
 def _open(con: Connection, store: Path, only: Collection[str]) -> None:
-    attach(con, store, read_only=True)
-    ingested = {str(row[0]) for row in con.execute("SELECT segment FROM stored.ingested").fetchall()}
+    ingested = _attach(con, store)
     segments = look(store)
-    gather(con, [segments.folder / name for name in segments.sealed if name not in ingested], segments.living)
-    if "findings" in only:
+    waiting = [segments.folder / name for name in segments.sealed if name not in ingested]
+    _make(con, only, settled=gather(con, waiting, segments.living).settled)
+
+
+def _attach(con: Connection, store: Path) -> frozenset[str]:
+    """Attach the database to be read, and name the segments it holds."""
+    attach(con, store, read_only=True)
+    return frozenset(str(row[0]) for row in con.execute("SELECT segment FROM stored.ingested").fetchall())
+
+
+def _make(con: Connection, views: Collection[str], *, settled: bool) -> None:
+    if "findings" in views:
         con.execute(f"CREATE VIEW working.verdicts AS {_VERDICTS}")
     # Where nothing waits, DuckDB finds the newest rows of the one table without looking at all of it.
-    settled = con.execute("FROM working.rollups LIMIT 1").fetchone() is None
-    for name in only:
+    settled = settled or con.execute("FROM working.rollups LIMIT 1").fetchone() is None
+    for name in views:
         con.execute(f"CREATE VIEW {name} AS {_SETTLED if settled and name == 'runs' else VIEWS[name]}")

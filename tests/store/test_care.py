@@ -16,6 +16,7 @@ import pytest
 from harness.errors import StoreError, UsageError
 from harness.model import Finding, Severity
 from harness.store import Store, care, files, migrations, open_store, remaking, schema
+from harness.store.verifying import verify
 from tests.store import journals
 from tests.store.journals import began, ended, said
 
@@ -177,6 +178,13 @@ def test_a_run_that_goes_on_or_is_not_wholly_taken_in_stays(store):
     lock.die()
     other.die()
     assert care.prune(store.path, care.Keep(newest=0)).kept == 0
+
+
+def test_findings_that_the_list_of_runs_does_not_count_are_told(store):
+    assert verify(store.path).flaws == []
+    with duckdb.connect(str(store.path / files.DATABASE)) as con:
+        con.execute("UPDATE runs SET findings = 0, worst = NULL")
+    assert {flaw.run_id for flaw in verify(store.path).flaws} == {"run-1", "run-6"}
 
 
 def test_pruning_without_a_rule_is_a_mistake_and_an_empty_store_is_none(tmp_path):
