@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +79,19 @@ class Scope:
         return scope
 
 
+def _reader() -> Callable[[], otel.Context]:
+    """Give what reads the OpenTelemetry context: its own variable, where it has one, which is twice as fast."""
+    variable = getattr(getattr(otel, "_RUNTIME_CONTEXT", None), "_current_context", None)
+    return variable.get if isinstance(variable, ContextVar) else otel.get_current
+
+
+_read = _reader()
+
+
 def current() -> Scope | None:
     """Give the innermost open operation of this thread or task, if any."""
-    scope = otel.get_current().get(_SCOPE)
-    return scope if isinstance(scope, Scope) else None
+    scope: Scope | None = _read().get(_SCOPE)  # type: ignore[assignment]  # nobody else knows the key
+    return scope
 
 
 def swap(scope: Scope | None, span: Span | None = None) -> Scope | None:
@@ -101,7 +111,7 @@ def swap(scope: Scope | None, span: Span | None = None) -> Scope | None:
 def put(scope: Scope | None, span: Span | None = None) -> None:
     """Make *scope* the innermost open operation as :func:`swap` does, where it is known not to be."""
     span = span or (scope.span if scope is not None else None)
-    context = otel.set_value(_SCOPE, scope)
+    context = otel.Context({**_read(), _SCOPE: scope})
     otel.attach(context if span is None else bridging.inside(span, context))
 
 

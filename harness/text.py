@@ -104,12 +104,10 @@ _FIELD_HINTS = (
     "passwd",
     "passphrase",
     "secret",
-    "key\\",
-    "key'",
-    'key"',
-    "_token",
-    "uthorization",
+    "authorization",
     "cookie",
+    # Every record of a model call counts tokens: only where such a name ends here, a field may.
+    *(f"{name}{end}" for name in ("key", "token") for end in "\\'\""),
 )
 
 

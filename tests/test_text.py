@@ -95,3 +95,22 @@ def test_a_secret_is_found_whatever_stands_around_it(beginning: str, before: str
     end = "-----END PRIVATE KEY-----" if "BEGIN" in beginning else ""
     secret = f"{beginning}{'X' * 40}{end}"
     assert secret not in redactor({})(f"{before} {secret} {after}")
+
+
+_FIELDS = ["password", "db_passwd", "passphrase", "client-secret", "apikey", "Access-Key", "secret_key", "accesstoken"]
+_FIELDS += ["auth-token", "session_token", "Authorization", "Set-Cookie", "cookie"]
+
+
+@given(st.sampled_from(_FIELDS), st.integers(0, 3))
+def test_a_field_that_is_named_like_a_secret_is_one_however_deep_in_json(name: str, depth: int) -> None:
+    text = json.dumps({name: "hunter22 hunter22"})
+    for _ in range(depth):
+        text = json.dumps({"tool_call": text})
+    text = text if depth else json.dumps({"tool_call": {name: "hunter22 hunter22"}})
+    assert "hunter22" not in redactor({})(text)
+    assert json.loads(redactor({})(text))
+
+
+def test_a_count_of_tokens_is_no_secret() -> None:
+    record = json.dumps({"gen_ai.usage.input_tokens": 90, "parameters": json.dumps({"max_tokens": "12345678"})})
+    assert redactor({})(record) == record

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import types
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +56,8 @@ class Classic:
         wrap = self.patches.wrap
         wrap(ConversableAgent, "initiate_chat", self._initiate_chat)
         wrap(ConversableAgent, "a_initiate_chat", self._a_initiate_chat)
-        self.patches.choose(ConversableAgent, "send", self._send)
-        self.patches.choose(ConversableAgent, "a_send", self._a_send)
+        self.patches.choose(ConversableAgent, "send", current, self._send)
+        self.patches.choose(ConversableAgent, "a_send", current, self._a_send)
         wrap(ConversableAgent, "generate_reply", self._generate_reply)
         wrap(ConversableAgent, "a_generate_reply", self._a_generate_reply)
         wrap(ConversableAgent, "_process_received_message", self._received)
@@ -96,9 +95,7 @@ class Classic:
         return a_initiate_chat
 
     def _send(self, agent: Any, original: Function) -> Function:
-        """Give the framework's own method inside a conversation; outside, one that begins a conversation."""
-        if current() is not None:
-            return types.MethodType(original, agent)
+        """Give a method that begins a conversation; inside of one, the framework's own is left alone."""
 
         @functools.wraps(original)
         def send(message: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:
@@ -108,9 +105,6 @@ class Classic:
         return send
 
     def _a_send(self, agent: Any, original: Function) -> Function:
-        if current() is not None:
-            return types.MethodType(original, agent)
-
         @functools.wraps(original)
         async def a_send(message: Any, recipient: Any, *args: Any, **kwargs: Any) -> Any:
             with self._loosely(args, kwargs), self._talk(agent, recipient, None):

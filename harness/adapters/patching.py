@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -59,15 +60,17 @@ class Patches:
         """Let reads of the instance attribute *name* of *cls* be ``see(instance, value)``; instances do not change."""
         self._put(cls, name, None, _Watched(name, see))
 
-    def choose(self, cls: type, name: str, pick: Callable[[Any, Function], Function]) -> None:
+    def choose(
+        self, cls: type, name: str, alone: Callable[[], object], pick: Callable[[Any, Function], Function]
+    ) -> None:
         """Let lookups of *cls*'s own method *name* on an instance give ``pick(instance, original)``.
 
-        Where *pick* gives the original back, bound, not even a frame is added to the call: a method that calls itself
-        again and again reaches the depth it always did.
+        Where ``alone()`` is true they give the original, and not even a frame is added to the call: a method that calls
+        itself again and again reaches the depth it always did.
         """
         original = vars(cls).get(name)
         if (id(cls), name) not in self._seen and callable(original):
-            self._put(cls, name, original, _Chosen(original, pick))
+            self._put(cls, name, original, _Chosen(original, alone, pick))
 
     def _put(self, owner: Any, name: str, original: Any, replacement: Any) -> None:
         self._seen.add((id(owner), name))
@@ -96,13 +99,19 @@ def _family(base: Any) -> list[type]:
 class _Chosen:
     """A method that decides at each lookup what is called."""
 
-    def __init__(self, original: Function, pick: Callable[[Any, Function], Function]) -> None:
+    def __init__(
+        self, original: Function, alone: Callable[[], object], pick: Callable[[Any, Function], Function]
+    ) -> None:
         self._original = original
+        self._alone = alone
         self._pick = pick
         functools.update_wrapper(self, original)  # type: ignore[arg-type]
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self._original if instance is None else self._pick(instance, self._original)
+        # A framework that asks of an agent whether it is one looks every method up, again and again.
+        if instance is None:
+            return self._original
+        return types.MethodType(self._original, instance) if self._alone() else self._pick(instance, self._original)
 
 
 class _Watched:
