@@ -104,16 +104,21 @@ class Recording:
         self.stops.guard(guard)
 
     @contextlib.contextmanager
-    def answered_by(self, interceptor: Interceptor) -> Iterator[None]:
-        """Let *interceptor* alone stand behind the trace for a while, in the mode ``replay``."""
-        before = self.interceptors, self.mode
+    def answered_by(self, interceptor: Interceptor) -> Iterator[Sequence[str]]:
+        """Let *interceptor* alone stand behind the trace for a while, in the mode ``replay``.
+
+        Gives what the network refuses meanwhile, a sentence each.
+        """
+        before, earlier = (self.interceptors, self.mode), self.walls.refused
+        self.walls.refused = []
         self.interceptors, self.mode = (self.stops, self.trace, interceptor), "replay"
         self.trace.attributes[semconv.HARNESS_RUN_MODE] = self.mode
         try:
             with self.walls.standing():
-                yield
+                yield self.walls.refused
         finally:
             self.interceptors, self.mode = before
+            self.walls.refused = earlier
             self.trace.attributes[semconv.HARNESS_RUN_MODE] = self.mode
 
     def ask(self, call: Call, real: Callable[[Call], Reply]) -> Reply:
@@ -317,7 +322,8 @@ def replay(cassette: str | os.PathLike[str]) -> Iterator[Any]:
 
     What stood still when it was recorded does so again, and nothing beyond this machine is reached. Attaches the
     harness for the block if that has not been done. Raises UsageError if the cassette cannot be read. A call it does
-    not hold raises CassetteMissError in the program.
+    not hold raises CassetteMissError in the program. What programs make of that, and of a network that is closed, is
+    theirs: ``account()`` counts both, and ``misses`` and ``refused`` say which.
     """
     attached_before = _recording is not None
     recording = instrument()
@@ -325,7 +331,7 @@ def replay(cassette: str | os.PathLike[str]) -> Iterator[Any]:
         load = plugins.sibling("scenarios.replaying").Replay.load
         replaying = load(Path(cassette), redact=recording.privacy.redaction.text)
         still = Freeze(replaying.cassette.header.freeze).still()
-        with recording.answered_by(replaying), still:
+        with recording.answered_by(replaying) as replaying.refused, still:
             yield replaying
     finally:
         if not attached_before:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from harness import check, config, derive, recording
+from harness import check, config, derive, offline, recording
 from harness.errors import UnknownRunError, UsageError
 from harness.model import CALLS, Finding, Operation, Run, Severity
 from harness.store import open_store
@@ -141,7 +141,8 @@ class Marked:
             return ["no conversation took place: no agent of AutoGen's acted in this test"]
         found = self._findings(run)
         replayed = self._rehearsal(run)
-        reasons = list(self._parted(replayed)) or [*self._refused, *self._unexpected(found)]
+        closed = [*self._refused, offline.HINT] if self._refused else []
+        reasons = list(self._parted(replayed)) or [*closed, *self._unexpected(found)]
         if passed and not reasons and self._recording and self.cassette is not None:
             made = cassette.from_run(run, normalise=self.asked.normalise)
             made.write(self.cassette, way=self.asked.matching)

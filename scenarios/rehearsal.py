@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness import semconv
+
 from . import outcomes, parting
 from .exchanges import Outcome
 from .replaying import Account
@@ -46,6 +48,7 @@ def look(cassette: Cassette, run: Run | None, *, kinds: frozenset[Operation], wa
         stubbed=count[Outcome.STUB],
         misses=count[Outcome.MISS],
         unused=len(outcomes.unused(cassette, calls, kinds)),
+        refused=len(_refused(run)),
     )
     then, now = cassette.header.framework, run.summary.framework if run is not None else None
     return Rehearsal(
@@ -56,3 +59,9 @@ def look(cassette: Cassette, run: Run | None, *, kinds: frozenset[Operation], wa
         accepted=sum(bool(found.accepted) for found in cassette.exchanges),
         frameworks=(then, now) if then and now and then != now else None,
     )
+
+
+def _refused(run: Run | None) -> set[str]:
+    """List what the run was kept from on the network, as its spans tell it."""
+    told = (span.attributes.get(semconv.HARNESS_REFUSED) for span in (run.spans if run is not None else ()))
+    return {str(said) for noted in told if isinstance(noted, list) for said in noted}

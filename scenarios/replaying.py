@@ -57,7 +57,10 @@ class CassetteMissError(HarnessError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """How many calls a cassette answered, and how; how many it missed; and how many exchanges nobody asked for."""
+    """How many calls a cassette answered, and how; how many it missed; and how many exchanges nobody asked for.
+
+    *refused* is how often, for different reasons, the program was kept from the network.
+    """
 
     hits: int = 0
     normalised: int = 0
@@ -66,6 +69,7 @@ class Account:
     stubbed: int = 0
     misses: int = 0
     unused: int = 0
+    refused: int = 0
 
     @property
     def answered(self) -> int:
@@ -110,6 +114,8 @@ class Replay:
         self._outcomes: Counter[Outcome] = Counter()
         self._passed = 0
         self._misses: list[CassetteMissError] = []
+        self.refused: Sequence[str] = ()
+        """What the program was kept from on the network meanwhile, a sentence each, where whoever attached it says."""
 
     @classmethod
     def load(cls, path: Path, **how: Any) -> Replay:  # noqa: ANN401 - as in __init__
@@ -203,6 +209,7 @@ class Replay:
             stubbed=self._outcomes[Outcome.STUB],
             misses=len(self.misses),
             unused=len(self.unused()),
+            refused=len(self.refused),
         )
 
     def _held(self) -> contextlib.AbstractContextManager[None]:

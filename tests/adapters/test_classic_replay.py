@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,22 @@ def test_tools_and_code_are_answered_with_what_they_gave_and_are_not_run_again(s
     assert tried == [6, 0]
     assert silent.log == []
     assert (replay.hits, replay.misses, replay.unused()) == (7, (), ())
+
+
+def test_what_a_replay_was_kept_from_on_the_network_is_told_though_the_program_goes_on(store: Path) -> None:
+    def play(server: ScriptedServer) -> Any:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("192.0.2.7", 80), timeout=0.01)  # An address that nobody has.
+        return proxy().initiate_chat(assistant("helper", server), message="Go.", max_turns=1)
+
+    with ScriptedServer(["Done."]) as server:
+        record(store, server, play)
+    for _ in range(2):  # Each block tells its own.
+        with ScriptedServer([]) as silent, harness.replay(store / "c.jsonl") as replay:
+            play(silent)
+        (said,) = replay.refused
+        assert "192.0.2.7:80" in said
+        assert (replay.account().hits, replay.account().misses, replay.account().refused) == (1, 0, 1)
 
 
 def test_what_a_human_typed_is_typed_again(store: Path) -> None:

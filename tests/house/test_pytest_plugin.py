@@ -185,6 +185,22 @@ SWALLOWED = """
 """
 
 
+def test_a_network_that_is_closed_fails_a_marked_test_that_makes_nothing_of_it(marked):
+    path = marked / "test_talk.py"
+    calls = """
+    import contextlib, urllib.request
+    with contextlib.suppress(OSError):
+        urllib.request.urlopen("http://rates.example:8080/usd", timeout=1)
+"""
+    path.write_text(path.read_text().replace("def test_sums(harness_run):\n", f"def test_sums(harness_run):{calls}"))
+    done = run_pytest(marked)
+    assert done.returncode == 1
+    assert "the network is closed in a replay, and the program (test_talk.py:" in done.stdout
+    assert "asked for rates.example:8080" in done.stdout
+    assert "call" in done.stdout
+    assert "for real" in done.stdout
+
+
 def test_a_limit_that_is_passed_fails_a_marked_test_unless_the_finding_is_expected(marked):
     text = (marked / "test_talk.py").read_text()
     (marked / "test_talk.py").write_text(text.replace("max_cost_usd=0.01", "max_tokens=3"))
