@@ -158,11 +158,11 @@ class Recursion:
 class Condition:
     """When a team ends. *kind* is one of the following, and *why* names it as its program does.
 
-    ``messages``: after *limit* messages, the task among them, and *events* if they count · ``tokens``: after *limit*
-    tokens, if the models say how many · ``source``: once one of *sources* has spoken · ``text``: once one of *sources* has said something ·
-    ``seconds``: after *limit* seconds, looked at between messages · ``said``: if somebody says the right thing, one of
-    *sources* if there are any · ``outside``: if the program says so · ``hidden``: when a function of the program's says
-    so · ``any`` and ``all`` of *parts*.
+    ``messages``: after *limit* messages, the task among them, and *events* if they count · ``tokens``: after
+    *limit* tokens, if the models say how many · ``source``: once one of *sources* has spoken · ``text``: once one
+    of *sources* has said something · ``seconds``: after *limit* seconds, looked at between messages · ``said``: if
+    somebody says the right thing, one of *sources* if there are any · ``outside``: if the program says so ·
+    ``hidden``: when a function of the program's says so · ``any`` and ``all`` of *parts*.
     """
 
     kind: str

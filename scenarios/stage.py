@@ -112,7 +112,7 @@ def here(  # noqa: PLR0913 - each is one thing that may be set
             clock,
         ):
             play.begin(attached)
-            _perform(scenario)
+            perform(scenario)
     except (CassetteMissError, NetworkRefusedError) as miss:
         raised = str(miss)
     except StoppedError as error:
@@ -209,7 +209,8 @@ def in_a_process(  # noqa: PLR0913
     return Performance(refused=refused, output=output)
 
 
-def _perform(scenario: Scenario) -> None:
+def perform(scenario: Scenario) -> None:
+    """Let the agents of *scenario* act, in this process and with whatever is attached to it."""
     if scenario.framework:
         _builder(scenario.framework).converse(scenario.agents, scenario.stages, functools.partial(named, scenario))
         return

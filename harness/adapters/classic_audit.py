@@ -223,10 +223,10 @@ def _matches(trigger: Any, peer: Any) -> bool | None:  # noqa: PLR0911 - one ret
     if trigger is None:
         return peer is None
     if isinstance(trigger, str):
-        return trigger == peer.name
+        return bool(trigger == peer.name)
     if isinstance(trigger, type):
         return isinstance(peer, trigger)
-    if isinstance(trigger, (list, tuple)):
+    if isinstance(trigger, list):
         found = [_matches(each, peer) for each in trigger]
         return True if True in found else None if None in found else False
     if hasattr(trigger, "generate_reply"):

@@ -47,7 +47,10 @@ def workflow(plan: Workflow, judge: Judge) -> Bound:
 
 
 def _following(plan: Workflow, names: tuple[str, ...]) -> Mapping[str, list[str]]:
-    """Say who may follow whom, by the first rule that surely fires and those before it that may."""
+    """Say who may follow whom, by the first rule that surely fires and those before it that may.
+
+    Nobody is told of what they said themselves, so who should follow on oneself does not speak.
+    """
     found: dict[str, list[str]] = {}
     for name in names:
         onward: list[str] = []
@@ -59,7 +62,7 @@ def _following(plan: Workflow, names: tuple[str, ...]) -> Mapping[str, list[str]
                 break
         else:
             onward += [plan.default] if plan.default is not None else []
-        found[name] = onward
+        found[name] = [each for each in onward if each != name]
     return found
 
 

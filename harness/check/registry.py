@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -38,8 +39,11 @@ def installed() -> tuple[type[Check], ...]:
 
 
 def explained() -> list[type[Check]]:
-    """List every check that can be in a finding: the installed ones and CheckCrashed."""
-    return [*installed(), CheckCrashed]
+    """List every check that can be in a finding: the installed ones, CheckCrashed, and the red lines of set-ups.
+
+    These stand in a room above this one, so they are loaded by name, and only to be explained.
+    """
+    return [*installed(), CheckCrashed, *import_module("harness.audit.lines").LINES]
 
 
 def classes(loaded: Any) -> list[type[Check]]:  # noqa: ANN401 - an entry point may be anything

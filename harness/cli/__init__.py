@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "show": "Print one run's conversation, or all that is known of it.",
     "diff": "Compare two runs: where they parted, and why.",
     "stats": "Sum up calls by agent, model, tool or run.",
+    "audit": "Judge a set-up before it runs: whether it ends, what it can cost, its red lines.",
     "check": "Judge recorded runs: loops, budgets, endings.",
     "explain": "Say what a check means and how to mend what it finds.",
     "sql": "Ask the store a question in SQL, read-only.",

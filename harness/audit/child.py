@@ -1,0 +1,187 @@
+"""The process in which a target is looked at: it runs until it asks for anything, and is described and ended there.
+
+Everything that passes the seam counts (a model, a tool, code, a person, the choice of a speaker), and so do the network
+and ``input()``. The process ends at once: no handler of the program's can go on, and nothing that it asked for happens.
+Lines that the program runs by itself before that do run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import importlib
+import inspect
+import json
+import os
+import runpy
+import sys
+import threading
+import traceback
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.adapters import ag2_capture, agentchat_capture, classic_capture
+from harness.adapters.capturing import Captured, here
+from harness.adapters.patching import Patches
+from harness.audit import judging
+from harness.call import Call, Reply
+from harness.errors import Exit, HarnessError, UsageError
+from harness.plugins import sibling
+from harness.text import one_line
+
+NO_KEY = "no-key-the-audit-asks-nobody"
+"""What stands for a key where a client wants one and the environment has none."""
+_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_GEMINI_API_KEY", "AZURE_OPENAI_API_KEY", "MISTRAL_API_KEY")
+_CONFIG = '[{"model": "unknown", "api_key": "' + NO_KEY + '"}]'
+_ADAPTERS = (classic_capture, agentchat_capture, ag2_capture)
+
+
+class Looking:
+    """One look at one target; *answer* is the file that what is found goes into."""
+
+    def __init__(self, target: str, answer: Path) -> None:
+        """Look at *target*."""
+        self.target = target
+        self.answer = answer
+        self.captured = Captured()
+        self._over = threading.Lock()
+
+    def refuse(self, call: Call) -> Generator[Call, Reply, Reply]:
+        """End the process: *call* is the first thing that the program asks for."""
+        what = f"{call.operation.value} call" + (f" of {call.agent}" if call.agent else "")
+        if what:
+            self.end(what)
+        return (yield call)  # never: this makes it a generator, as interceptors are
+
+    def end(self, what: str | None) -> NoReturn:
+        """Describe what there is, and leave."""
+        self._over.acquire()  # the first thread to come here ends all
+        try:
+            setup = judging.of_program(self.captured, stopped=here())
+            found = judging.judged(self.target, setup, judging.keys_of(self.captured), ended=what)
+            self.leave(found.document())
+        except HarnessError as error:
+            self.leave({"error": str(error), "hint": error.hint, "exit": int(error.code)})
+        except BaseException as error:  # noqa: BLE001 - told by the parent, as a fault of ours
+            told = "".join(traceback.format_exception(error))
+            self.leave(
+                {"error": f"cannot be described: {error!r}", "hint": told[-2000:], "exit": int(Exit.ENVIRONMENT)}
+            )
+
+    def leave(self, document: object) -> NoReturn:
+        """Write *document*, and end the process without asking anybody."""
+        self.answer.write_text(json.dumps(document, ensure_ascii=False, default=str), encoding="utf-8")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def main(target: str, answer: str) -> NoReturn:
+    """Look at *target*, and write what is found into the file *answer*."""
+    looking = Looking(target, Path(answer))
+    _attach(looking)
+    try:
+        found = _target(target)
+    except SystemExit as leaving:
+        if leaving.code not in {None, 0} and not looking.captured.made:
+            looking.leave(_failed(f"it left with {one_line(leaving.code, 200)}"))
+        found = None
+    except HarnessError as error:
+        looking.leave({"error": str(error), "hint": error.hint, "exit": int(error.code)})
+    except BaseException as error:  # noqa: BLE001 - whatever the program raises is told
+        looking.leave(_failed(f"it raised {_told(error)}"))
+    if found is None:
+        looking.end(None)
+    try:
+        looking.leave(judging.audit(found, target=target, captured=looking.captured).document())
+    except HarnessError as error:
+        looking.leave({"error": str(error), "hint": error.hint, "exit": int(error.code)})
+
+
+def _failed(what: str) -> dict[str, object]:
+    hint = "It is run as Python would, up to its first question. Does it run by itself?"
+    return {"error": f"the target failed before it asked for anything: {what}", "hint": hint, "exit": int(Exit.USAGE)}
+
+
+def _told(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename and not frame.filename.startswith("<")]
+    own = [frame for frame in own if f"{os.sep}harness{os.sep}" not in frame.filename and "runpy" not in frame.filename]
+    where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {one_line(error, 300)}{where}"
+
+
+def _attach(looking: Looking) -> None:
+    """Refuse whatever passes the seam, and see what is made. Keys that clients want stand in the environment."""
+    import wrapt
+
+    from harness import recording
+
+    for name in _KEYS:
+        os.environ.setdefault(name, NO_KEY)
+    os.environ.setdefault("OAI_CONFIG_LIST", _CONFIG)
+    recording.instrument(
+        looking.answer.parent / "store",
+        interceptors=[looking.refuse],
+        mode="replay",
+        capture="off",
+        refused=lambda _what: looking.end("connection to the network"),
+    )
+    patches = Patches()
+    for adapter in _ADAPTERS:
+        if adapter.MODULE in sys.modules:
+            adapter.attach(looking.captured, patches)
+        else:
+            wrapt.register_post_import_hook(
+                lambda _module, adapter=adapter: adapter.attach(looking.captured, patches), adapter.MODULE
+            )
+    builtins.input = lambda *_prompt: looking.end("question to a person")
+
+
+def _target(target: str) -> Any:  # noqa: ANN401 - whatever a program makes
+    """Run or load *target*, and give the object to judge; None where what was made and begun is judged."""
+    if target.endswith((".yaml", ".yml")):
+        return _scenario(Path(target))
+    if target.endswith(".py") or Path(target).is_file():
+        path = Path(target).resolve()
+        sys.argv = [str(path)]
+        sys.path[0] = str(path.parent)
+        runpy.run_path(str(path), run_name="__main__")
+        return None
+    module, _, attribute = target.partition(":")
+    sys.path[0] = str(Path.cwd())
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name not in {module, module.partition(".")[0]}:
+            raise
+        raise UsageError(
+            f"there is no module {module!r}", hint="Name module:attribute, a .py file or a scenario."
+        ) from error
+    for name in attribute.split("."):
+        if not hasattr(found, name):
+            raise UsageError(f"{module!r} has no {attribute!r}", hint=f"It was loaded from {found!r}.")
+        found = getattr(found, name)
+    if inspect.isroutine(found):
+        found = found()
+    if inspect.isawaitable(found):
+        found = asyncio.run(_awaited(found))
+    return found
+
+
+async def _awaited(found: Any) -> Any:  # noqa: ANN401 - likewise
+    return await found
+
+
+def _scenario(path: Path) -> None:
+    """Let a scenario's agents act as they would, up to their first question."""
+    loaded: Any = sibling("scenarios.scenario").load(path)
+    if loaded.program:
+        program = loaded.folder / loaded.program[0]
+        sys.argv = [str(program), *loaded.program[1:]]
+        sys.path[0] = str(loaded.folder)
+        runpy.run_path(str(program), run_name="__main__")
+        return
+    sys.path[0] = str(loaded.folder.absolute())
+    sibling("scenarios.stage").perform(loaded)

@@ -1,0 +1,103 @@
+"""What an audit comes to, and its form as data: the same for the command, for reports and for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.audit.certificate import Certificate
+from harness.audit.lines import CHECKLIST
+from harness.model import Finding, Json
+from harness.setups import Agent, Place, Setup
+from harness.text import one_line
+
+_LONGEST = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Everything that is said of one set-up. *ended* says what ended the program, if anything did."""
+
+    target: str
+    setup: Setup
+    certificate: Certificate | None
+    findings: Sequence[Finding]
+    ended: str | None = None
+
+    def document(self) -> dict[str, Json]:
+        """Give it as JSON: the public form of ``audit --format json``."""
+        agents = {agent.name: agent for agent in self.setup.agents}
+        return {
+            "target": self.target,
+            "framework": self.setup.framework,
+            "certificate": None if self.certificate is None else certificate(self.certificate),
+            "checklist": checklist(self.findings),
+            "findings": [finding(each, agents) for each in self.findings],
+            "agents": [described(agent) for agent in self.setup.agents],
+            "ended": self.ended,
+            "ended_at": _place(self.setup.stopped),
+        }
+
+
+def certificate(found: Certificate) -> dict[str, Json]:
+    """Give a certificate as JSON. Numbers are null where they are not known."""
+    bound = found.bound
+    return {
+        "verdict": bound.verdict.value,
+        "messages": bound.messages,
+        "model_calls": bound.calls,
+        "cost_usd": found.cost_usd,
+        "tight": bound.tight,
+        "why": _texts(bound.why),
+        "path": _texts(bound.path),
+        "loose": _texts(bound.loose),
+        "unpriced": _texts(found.unpriced),
+        "not_counted": _texts(found.aside),
+    }
+
+
+def checklist(findings: Sequence[Finding]) -> list[dict[str, Json]]:
+    """Hold *findings* against the six points."""
+    found = {each.code for each in findings}
+    return [
+        {"point": point, "passed": not found & set(codes), "codes": sorted(found & set(codes))}
+        for point, codes in CHECKLIST.items()
+    ]
+
+
+def finding(found: Finding, agents: Mapping[str, Agent]) -> dict[str, Json]:
+    """Give a finding as JSON, with the line that makes the agent it is about."""
+    name = found.evidence.get("agent")
+    agent = agents.get(name) if isinstance(name, str) else None
+    place = _place(agent.place) if agent is not None else None
+    return {
+        "code": found.code,
+        "name": found.name,
+        "severity": found.severity.value,
+        "text": one_line(found.text, _LONGEST),
+        "agent": name,
+        **(place or {"file": None, "line": None}),
+        "evidence": dict(found.evidence),
+    }
+
+
+def described(agent: Agent) -> dict[str, Json]:
+    """Give an agent as JSON; neither its prompt nor any key."""
+    return {
+        "name": agent.name,
+        "type": agent.kind,
+        **(_place(agent.place) or {"file": None, "line": None}),
+        "models": list(agent.models),
+        "human_input_mode": agent.human,
+        "tools": sorted({*agent.offered, *agent.runs}),
+        "code_execution": agent.code.executor if agent.code is not None else None,
+        "sandboxed": agent.code.sandboxed if agent.code is not None else None,
+    }
+
+
+def _place(place: Place | None) -> dict[str, Json] | None:
+    return None if place is None else {"file": place.file, "line": place.line}
+
+
+def _texts(found: Sequence[str]) -> list[str]:
+    return [one_line(each, _LONGEST) for each in found]
