@@ -20,8 +20,8 @@ READING = [
     "tests/test_journal_survives.py",
     *(f"tests/cli/test_{what}.py" for what in ("store", "reading", "across_runs", "judging")),
 ]
-# Who else traces these frameworks: measured beside us, and never a dependency.
-PEERS = ["openinference-instrumentation-ag2", "openinference-instrumentation-autogen-agentchat"]
+# Who else traces these frameworks, or replays them: measured beside us, and never a dependency.
+PEERS = ["openinference-instrumentation-ag2", "openinference-instrumentation-autogen-agentchat", "vcrpy"]
 PACKAGES = {"harness", "scenarios", "exporters", "tui"}
 GROUPS = nox.project.load_toml("pyproject.toml")
 

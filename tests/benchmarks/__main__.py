@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import care, follow, overhead, span, start_up, store
+from . import care, follow, overhead, replay, span, start_up, store
 
 BENCHMARKS = {
     "start-up": start_up.figures,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "follow": follow.figures,
     "care": care.figures,
     "overhead": overhead.figures,
+    "replay": replay.figures,
 }
 
 

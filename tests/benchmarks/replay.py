@@ -1,0 +1,49 @@
+"""What a replay costs beside the bare conversation: ours alone, a whole ``harness run``, and what others have.
+
+The conversations of ``ready.py``, of 10 and of 200 turns, are answered by stubs that are ready, without the harness
+(the floor), and in each of the ways that ``rehearser.py`` tells; every family in a process of its own. vcrpy is no
+requirement of anything: where it is missing, a line on stderr says so.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from .measure import Figure, summed_up
+from .ready import FAMILIES, FEW, MANY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BARE = "the same on a ready stub, without the harness"
+PATIENCE_S = 1800
+UNIT = "µs CPU per turn"
+OURS = ("the replay interceptor alone", "a whole harness run")
+
+
+def figures() -> Iterator[Figure]:
+    """Measure every family that is installed."""
+    for family in FAMILIES:
+        pairs: dict[tuple[str, int], list[tuple[float, float]]] = {}
+        for what, turns, found in _measured(family):
+            pairs[what, turns] = found
+            yield summed_up(f"{family}: {what}, {turns} turns", found, peer=BARE, unit=UNIT)
+        for what in OURS if pairs else ():
+            flat = [(long, short) for (long, _), (short, _) in zip(pairs[what, MANY], pairs[what, FEW], strict=False)]
+            yield summed_up(f"{family}: {what}, {MANY} turns", flat, peer=f"the same at {FEW} turns", unit=UNIT)
+
+
+def _measured(family: str) -> Iterator[tuple[str, int, list[tuple[float, float]]]]:
+    command = [sys.executable, "-m", "tests.benchmarks.rehearser", family]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=PATIENCE_S, check=False)
+    if done.returncode == 3:
+        sys.stderr.write(f"{family} is not installed\n")
+        return
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[2:])} failed with {done.returncode}")
+    for line in done.stdout.splitlines():
+        if line.startswith("["):  # AutoGen prints, too
+            yield json.loads(line)
