@@ -137,7 +137,7 @@ class Message:
 
 def part_text(part: Mapping[str, Json]) -> str:
     """Read the text of one message part; empty for parts that carry none."""
-    if part.get("type") in {"text", "reasoning"}:
+    if part.get("type") in ("text", "reasoning"):
         return str(part.get("content") or "")
     if part.get("type") == "tool_call_response":
         response = part.get("response")

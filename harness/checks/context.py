@@ -14,7 +14,7 @@ from harness.windows import window
 
 _SHOWN = 60
 _MOST_AGENTS = 1024
-_MOST_REMEMBERED = 4096
+_MOST_REMEMBERED = 2048
 _MOSTLY = 0.8
 
 
@@ -162,7 +162,7 @@ class WindowNearlyFull(Check):
 
     code = "C503"
     name = "window-nearly-full"
-    severity = Severity.WARNING
+    severity = Severity.NOTE
     needs = frozenset({Need.USAGE, Need.CALLS})
     thresholds: ClassVar = {"share": 0.8}
 

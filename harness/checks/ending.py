@@ -15,6 +15,7 @@ WORD = "TERMINATE"
 """The word that AutoGen's own prompts ask an agent to end with."""
 
 _SHOWN = 60
+_MOST_TALKS = 1024
 _ANY_CASE = re.compile(rf"(?i)(?<![a-z]){'[^a-z]{0,2}'.join(WORD)}(?![a-z])")
 _NAMES = {
     EndingKind.REPLY_LIMIT: "max_consecutive_auto_reply",
@@ -85,6 +86,8 @@ class EndedByLimit(Check):
         """Remember the last message and the last near miss; judge when the conversation ends."""
         message = event.message
         if message is not None and message.conversation_id is not None:
+            if message.conversation_id not in self._talks and len(self._talks) >= _MOST_TALKS:
+                return
             talk = self._talks.setdefault(message.conversation_id, _Talk())
             talk.messages += 1
             talk.last = event

@@ -138,8 +138,9 @@ class EndedLate(Check):
             return False
         if message.sender == done.who:
             return True
-        new, talk.reply = talk.reply is None, text if talk.reply is None else talk.reply
-        return new or text == talk.reply
+        said = text[:_LONGEST_TAIL]
+        talk.reply = said if talk.reply is None else talk.reply
+        return said == talk.reply
 
     def _hold(self, held: _Held | None, value: str, talk: _Talk, message: Message, number: int) -> _Held:
         if held is not None and held.value == value:
@@ -320,6 +321,16 @@ def _awaited(condition: Mapping[str, Json]) -> set[str]:
     return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Last:
+    """The last message of a conversation, and whether it calls a tool and says nothing."""
+
+    number: int
+    sender: str
+    span_id: str
+    silent: bool
+
+
 _NO_TEXT = re.compile(r"NoneType")
 
 
@@ -339,26 +350,26 @@ class PredicateBroke(Check):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._last: dict[str, tuple[int, Message]] = {}
+        self._last: dict[str, _Last] = {}
 
     def see(self, event: Event) -> Iterable[Finding]:
         """Remember the last message; look at the error that ends the conversation."""
         message = event.message
         if message is not None and message.conversation_id is not None:
             if message.conversation_id in self._last or len(self._last) < _MOST_TALKS:
-                self._last[message.conversation_id] = event.number, message
+                silent = bool(message.tool_calls) and not message.text
+                self._last[message.conversation_id] = _Last(
+                    number=event.number, sender=message.sender, span_id=message.span_id, silent=silent
+                )
         elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
             last = self._last.pop(event.span.span_id, None)
             kind, said = (event.span.attributes.get(name) for name in (semconv.ERROR_TYPE, semconv.ERROR_MESSAGE))
             about_none = isinstance(said, str) and _NO_TEXT.search(said) is not None
-            if last is None or kind not in {"TypeError", "AttributeError"} or not about_none:
-                return
-            number, spoken = last
-            if spoken.text or not spoken.tool_calls:
+            if last is None or not last.silent or kind not in {"TypeError", "AttributeError"} or not about_none:
                 return
             yield self.finding(
-                f"{kind}: {one_line(said, 2 * _SHOWN)}, after a message of {spoken.sender} that has no text",
-                seq=number,
-                span_id=spoken.span_id,
-                evidence={"agent": spoken.sender, "error": kind, "messages": [number]},
+                f"{kind}: {one_line(said, 2 * _SHOWN)}, after a message of {last.sender} that has no text",
+                seq=last.number,
+                span_id=last.span_id,
+                evidence={"agent": last.sender, "error": kind, "messages": [last.number]},
             )

@@ -18,6 +18,7 @@ from harness.text import one_line
 
 _SHOWN = 80
 _MOST_REMEMBERED = 1024
+_MOST_KINDS = 32
 _NANOSECONDS = 1_000_000_000
 
 # An agent that was told of a failure and heeds it says one of these, whatever else it says.
@@ -89,7 +90,7 @@ class FailureIgnored(Check):
 
     def _remember(self, event: Event, message: Message, text: str) -> None:
         if len(self._open) < _MOST_REMEMBERED or message.conversation_id in self._open:
-            failure = _Failure(number=event.number, sender=message.sender, text=text)
+            failure = _Failure(number=event.number, sender=message.sender, text=text[: 4 * _SHOWN])
             self._open[message.conversation_id] = failure
 
 
@@ -163,6 +164,19 @@ class RetryStorm(Check):
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where something showed, and the error there; an event would keep all that its call was sent."""
+
+    number: int
+    span_id: str
+    said: str
+
+
+def _place(event: Event, call: CallRecord) -> _Place:
+    return _Place(number=event.number, span_id=event.span.span_id, said=one_line(call.error or "error", 2 * _SHOWN))
+
+
 class ModelCallFailed(Check):
     """Model calls failed.
 
@@ -180,7 +194,7 @@ class ModelCallFailed(Check):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._failed: dict[tuple[str | None, str], list[Event]] = {}
+        self._failed: dict[tuple[str | None, str], _Place] = {}
         self._counts: Counter[tuple[str | None, str]] = Counter()
 
     def see(self, event: Event) -> Iterable[Finding]:
@@ -190,20 +204,18 @@ class ModelCallFailed(Check):
             return ()
         key = call.agent, _kind(call)
         if key in self._failed or len(self._failed) < _MOST_REMEMBERED:
-            self._failed.setdefault(key, [event])
+            self._failed.setdefault(key, _place(event, call))
             self._counts[key] += 1
         return ()
 
     def finish(self) -> Iterable[Finding]:
         """Report each kind."""
-        for (agent, kind), (event,) in self._failed.items():
+        for (agent, kind), place in self._failed.items():
             times = self._counts[agent, kind]
-            call = event.call
-            said = one_line(call.error or kind, 2 * _SHOWN) if call is not None else kind
             yield self.finding(
-                f"{times} model call{'' if times == 1 else 's'} of {agent or 'an agent'} failed: {said}",
-                seq=event.number,
-                span_id=event.span.span_id,
+                f"{times} model call{'' if times == 1 else 's'} of {agent or 'an agent'} failed: {place.said}",
+                seq=place.number,
+                span_id=place.span_id,
                 evidence={"agent": agent, "error": kind, "times": times},
             )
 
@@ -214,7 +226,7 @@ class _Health:
 
     calls: int = 0
     failed: Counter[str] = field(default_factory=Counter)
-    last: Event | None = None
+    last: _Place | None = None
 
 
 class AgentFails(Check):
@@ -247,8 +259,9 @@ class AgentFails(Check):
         health = self._agents.setdefault(call.agent, _Health())
         health.calls += 1
         if call.span.status is Status.ERROR:
-            health.failed[_kind(call)] += 1
-            health.last = event
+            kind = _kind(call)
+            health.failed[kind if kind in health.failed or len(health.failed) < _MOST_KINDS else "others"] += 1
+            health.last = _place(event, call)
         return ()
 
     def finish(self) -> Iterable[Finding]:
@@ -263,7 +276,7 @@ class AgentFails(Check):
             yield self.finding(
                 f"{failed} of {health.calls} calls of {agent} failed, mostly {next(iter(errors))}",
                 seq=health.last.number,
-                span_id=health.last.span.span_id,
+                span_id=health.last.span_id,
                 evidence={"agent": agent, "calls": health.calls, "failed": failed, "errors": errors},
             )
 
@@ -291,7 +304,7 @@ class AgentSlowsDown(Check):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._agents: dict[str, tuple[list[int], deque[int]]] = {}
-        self._last: dict[str, Event] = {}
+        self._last: dict[str, _Place] = {}
 
     def see(self, event: Event) -> Iterable[Finding]:
         """Take the time of each model call."""
@@ -306,7 +319,7 @@ class AgentSlowsDown(Check):
             first.append(took_ns)
         else:
             last.append(took_ns)
-            self._last[call.agent] = event
+            self._last[call.agent] = _place(event, call)
         return ()
 
     def finish(self) -> Iterable[Finding]:
@@ -317,10 +330,10 @@ class AgentSlowsDown(Check):
             before, after = median(first) / _NANOSECONDS, median(last) / _NANOSECONDS
             if after < self.threshold("seconds") or after < self.threshold("times") * before:
                 continue
-            event = self._last[agent]
+            place = self._last[agent]
             yield self.finding(
                 f"the model calls of {agent} took {before:,.1f} s at first and {after:,.1f} s at last",
-                seq=event.number,
-                span_id=event.span.span_id,
+                seq=place.number,
+                span_id=place.span_id,
                 evidence={"agent": agent},
             )

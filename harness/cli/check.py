@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from harness import check, config, derive
 from harness.cli import figures, reporting
 from harness.cli.common import emit_json, existing_store, json_option, say, store_option
 from harness.errors import Exit, NothingRanError, StoreError, UsageError
-from harness.model import Finding, Json, Run, RunStatus, RunSummary, Severity
+from harness.model import EndingKind, Finding, Json, Run, RunStatus, RunSummary, Severity
 from harness.reports import Case, Report
 from harness.store import Store
 from harness.suppressing import Suppression
@@ -239,7 +240,8 @@ def as_record(run: RunSummary, finding: Finding) -> dict[str, Json]:
 
 def _tell(judgement: Judgement) -> None:
     run = judgement.summary
-    mark = "✖" if any(finding.suppressed is None for finding in judgement.findings) else "✔"
+    counted = {finding.severity for finding in judgement.findings if finding.suppressed is None}
+    mark = "✖" if counted - {Severity.NOTE} else "•" if counted else "✔"
     name = click.style(one_line(run.name, 60) or "–", bold=True)
     click.echo(f"{mark} {name}  {printable(run.run_id[:8])}  {_amounts(run)}")
     if not judgement.findings:
@@ -256,8 +258,6 @@ def _tell(judgement: Judgement) -> None:
             click.echo(_INDENT + line)
         if finding.suppressed:
             click.echo(f"{_INDENT}suppressed: {one_line(finding.suppressed, width)}")
-    for line in _untold(judgement.not_judged):
-        say(f"  {line}")
 
 
 def _untold(reasons: Mapping[str, str]) -> list[str]:
@@ -270,7 +270,9 @@ def _untold(reasons: Mapping[str, str]) -> list[str]:
 
 def _amounts(run: RunSummary) -> str:
     going = "  (still running)" if run.status is RunStatus.RUNNING else ""
-    return f"{run.messages} messages  {run.model_calls} model calls  {figures.money(run.cost_usd)}{going}"
+    ended = "" if run.ending in {None, EndingKind.UNKNOWN.value} else f"  ended by {one_line(run.ending, 40)}"
+    ended = ended.replace("_", " ")
+    return f"{run.messages} messages  {run.model_calls} model calls  {figures.money(run.cost_usd)}{ended}{going}"
 
 
 def _place(run: Run, finding: Finding) -> str:
@@ -284,6 +286,9 @@ def _place(run: Run, finding: Finding) -> str:
 
 
 def _sum_up(judgements: Sequence[Judgement]) -> None:
+    counted = Counter(line for each in judgements for line in _untold(each.not_judged))
+    for line, count in counted.items():
+        say(line if len(judgements) == 1 else f"{line} ({count:,} of {len(judgements):,} runs)")
     clean = sum(not each.findings for each in judgements)
     if clean and len(judgements) > _MOST_CLEAN:
         say(f"\n{clean:,} of {len(judgements):,} runs: nothing found")

@@ -49,14 +49,20 @@ class Histories:
         return found
 
 
+def _typed(part: Mapping[str, Json]) -> bool:
+    """Say whether the type of *part* is a text, as whoever reads parts takes it to be, or is not said."""
+    return isinstance(part.get("type", ""), str)
+
+
 def message(body: Json) -> Message | None:
-    """Give *body* if it is a message, with its parts made a list of objects if they are not; else None."""
+    """Give *body* if it is a message, with its parts made a list of typed objects if they are not; else None."""
     if not isinstance(body, Mapping):
         return None
     parts = body.get("parts")
-    if isinstance(parts, list) and all(isinstance(part, Mapping) for part in parts):
+    if isinstance(parts, list) and all(isinstance(part, Mapping) and _typed(part) for part in parts):
         return body
     kept = [part for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else []
+    kept = [part if _typed(part) else {**part, "type": ""} for part in kept]
     if isinstance(parts, str):
         kept = [{"type": "text", "content": parts}]
     return {**body, "parts": kept}
