@@ -44,7 +44,7 @@ _TABLES = {
 _LEAST_BYTES = 1 << 20
 _GROWTH_BYTES = 16 << 20
 _FOREVER = 2**63 - 1
-_PROCESS = "regexp_replace(parse_filename(filename), '-[^-]*$', '')"
+_PROCESS = "regexp_replace(filename, '-[^-]*$', '')"
 SPANS = ", ".join(SPAN_COLUMNS)
 PREFIX = "CREATE TABLE working."
 SUPERSEDED = """(status = 'interrupted' AND EXISTS (FROM working.superseded AS late
@@ -66,17 +66,17 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Census:
-    """How many valid records there are of each kind; of the ends of spans, how many are not told twice, and when."""
+    """How many valid records there are of each kind, which come *twice*, and when the spans that ended began."""
 
     lines: int = 0
     bad: int = 0
     begun: int = 0
     ended: int = 0
-    ended_once: int = 0
     parts: int = 0
     links: int = 0
     judgements: int = 0
     dropped: int = 0
+    twice: frozenset[str] = frozenset()
     first_end_ns: int | None = None
     last_end_ns: int | None = None
     open: int = 0
@@ -93,6 +93,8 @@ def gather(con: Connection, files: Sequence[Path], living: Iterable[str]) -> Gat
     made: set[str] = set()
     if census.lines - census.bad or census.open:
         made = _Gathering(con, census, list(living)).made
+    if files:
+        con.execute("DROP TABLE working.records")
     for table, columns in _TABLES.items():
         if table not in made:
             con.execute(f"{PREFIX}{table}({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
@@ -107,23 +109,25 @@ def _census(con: Connection, files: Sequence[Path]) -> _Census:
         return _Census(open=held)
     _read(con, files)
     rows = con.execute(
-        """SELECT k, count(*), count(DISTINCT (run_id, span_id)), min(start_ns), max(start_ns),
-            sum(greatest(dropped, 0))
-        FROM (SELECT CASE WHEN valid THEN k END AS k, run_id, span_id, start_ns, dropped FROM working.records)
+        """SELECT k, count(*), count(DISTINCT (run_id, name)) FILTER (WHERE name IS NOT NULL), min(start_ns),
+            max(start_ns), sum(greatest(dropped, 0))
+        FROM (SELECT CASE WHEN valid THEN k END AS k, run_id, start_ns, dropped,
+            CASE k WHEN 'e' THEN span_id WHEN 'p' THEN hash WHEN 'l' THEN hash END AS name FROM working.records)
         GROUP BY k"""
     ).fetchall()
     number = {row[0]: int(row[1]) for row in rows}
-    _, ended, once, first, last, _ = next((row for row in rows if row[0] == "e"), ("e", 0, 0, None, None, 0))
+    told = {row[0]: row[2:] for row in rows}
+    _, first, last, _ = told.get("e", (0, None, None, 0))
     return _Census(
         lines=sum(number.values()),
         bad=number.get(None, 0),
         begun=number.get("s", 0),
-        ended=ended,
-        ended_once=once,
+        ended=number.get("e", 0),
+        judgements=number.get("j", 0),
+        dropped=told["d"][3] or 0 if "d" in told else 0,
+        twice=frozenset(kind for kind in ("e", "p", "l") if kind in told and told[kind][0] < number[kind]),
         parts=number.get("p", 0),
         links=number.get("l", 0),
-        judgements=number.get("j", 0),
-        dropped=sum(row[5] or 0 for row in rows if row[0] == "d"),
         first_end_ns=first,
         last_end_ns=last,
         open=held,
@@ -154,7 +158,8 @@ def _keep(con: Connection, names: Sequence[str], source: str) -> None:
     """Keep in ``records`` what *source*, a table of SQL, reads from the files of these *names*."""
     con.execute(
         f"""{PREFIX}records AS
-        SELECT * REPLACE (CASE WHEN status = 'error' THEN 'error' ELSE 'ok' END AS status),
+        SELECT * REPLACE (CASE WHEN status = 'error' THEN 'error' ELSE 'ok' END AS status,
+                parse_filename(filename) AS filename),
             coalesce(CASE k
                 WHEN 's' THEN run_id IS NOT NULL AND span_id IS NOT NULL AND start_ns IS NOT NULL AND seq IS NOT NULL
                 WHEN 'e' THEN run_id IS NOT NULL AND span_id IS NOT NULL AND start_ns IS NOT NULL AND seq IS NOT NULL
@@ -205,7 +210,7 @@ class _Gathering:
     def _ends(self) -> None:
         """Say which records are the ends of spans, once each and only those that the database has not."""
         self._ended = "valid AND k = 'e'"
-        if self._census.ended > self._census.ended_once:
+        if "e" in self._census.twice:
             self._make(
                 "spare",
                 f"""SELECT rowid AS place FROM working.records WHERE {self._ended} QUALIFY row_number() OVER
@@ -283,13 +288,13 @@ class _Gathering:
                 # Contents of a run lie in batches from the one that first saw it.
                 had = f"""AND NOT EXISTS (FROM stored.{table} AS had WHERE had.batch >= {self._before[2]}
                     AND had.run_id = found.run_id AND had.hash = found.hash)"""
-            # What has the same name is the same: it is named by its hash.
-            once = ", ".join(f"first({column}) AS {column}" for column in columns)
-            self._make(
-                table,
-                f"""SELECT run_id, hash, {once} FROM working.records AS found
-                WHERE valid AND k = '{letter}' {had} GROUP BY run_id, hash""",
-            )
+            told = f"FROM working.records AS found WHERE valid AND k = '{letter}' {had}"
+            if letter in self._census.twice:
+                # What has the same name is the same: it is named by its hash.
+                once = ", ".join(f"first({column}) AS {column}" for column in columns)
+                self._make(table, f"SELECT run_id, hash, {once} {told} GROUP BY run_id, hash")
+            else:
+                self._make(table, f"SELECT run_id, hash, {', '.join(columns)} {told}")
         if self._census.judgements:
             self._make("judgements", "SELECT run_id, at_ns, body FROM working.records WHERE valid AND k = 'j'")
 

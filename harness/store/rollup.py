@@ -47,22 +47,24 @@ def scope(spans: str) -> str:
             SELECT run_id, span_id FROM known AS child
             WHERE NOT EXISTS (FROM known AS up WHERE up.run_id = child.run_id AND up.span_id = child.parent_id)
         ),
-        marked AS (
-            SELECT known.*, orphans.span_id IS NOT NULL AS root,
-                operation = 'conversation' AND nested.span_id IS NULL AS outer_talk
-            FROM known LEFT JOIN orphans USING (run_id, span_id) LEFT JOIN nested USING (run_id, span_id)
-        ),
         telling AS (SELECT run_id, span_id FROM known WHERE operation = 'conversation' UNION FROM orphans),
         read AS (
-            SELECT run_id, span_id, {opened("attributes", _KEYS)}
-            FROM {spans} AS spans SEMI JOIN telling USING (run_id, span_id)
+            SELECT spans.run_id, spans.span_id, orphans.span_id IS NOT NULL AS root,
+                operation = 'conversation' AND nested.span_id IS NULL AS outer_talk, {opened("attributes", _KEYS)}
+            FROM (FROM {spans} AS every SEMI JOIN telling USING (run_id, span_id)) AS spans
+                LEFT JOIN orphans USING (run_id, span_id) LEFT JOIN nested USING (run_id, span_id)
+        ),
+        heard AS (
+            SELECT run_id, span_id, root, outer_talk, {label(told(semconv.HARNESS_RUN_NAME))} AS run_name,
+                {label(told(semconv.HARNESS_RUN_SOURCE_ID))} AS source_id,
+                {label(told(semconv.HARNESS_RUN_MODE))} AS mode, {label(told(semconv.HARNESS_FRAMEWORK))} AS framework,
+                {texts(told(semconv.HARNESS_RUN_TAGS))} AS tags, {label(told(semconv.GEN_AI_WORKFLOW))} AS workflow,
+                {text(told(semconv.HARNESS_ENDING))} AS said
+            FROM read
         )
-        SELECT marked.*, {{'at': start_ns, 'seq': seq, 'span_id': span_id}} AS place,
-            {label(told(semconv.HARNESS_RUN_NAME))} AS run_name,
-            {label(told(semconv.HARNESS_RUN_SOURCE_ID))} AS source_id, {label(told(semconv.HARNESS_RUN_MODE))} AS mode,
-            {label(told(semconv.HARNESS_FRAMEWORK))} AS framework, {texts(told(semconv.HARNESS_RUN_TAGS))} AS tags,
-            {label(told(semconv.GEN_AI_WORKFLOW))} AS workflow, {text(told(semconv.HARNESS_ENDING))} AS said
-        FROM marked LEFT JOIN read USING (run_id, span_id)"""
+        SELECT known.*, {{'at': start_ns, 'seq': seq, 'span_id': span_id}} AS place, coalesce(root, false) AS root,
+            coalesce(outer_talk, false) AS outer_talk, run_name, source_id, mode, framework, tags, workflow, said
+        FROM known LEFT JOIN heard USING (run_id, span_id)"""
 
 
 def rollup(scoped: str, verdicts: str | None) -> str:
