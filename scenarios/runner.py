@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 RECORD = ("none", "once", "all")
 SUFFIXES = (scenario.SUFFIX, scenario.IN_PYTHON)
-_MOST_WAITING = 400
-"""How many segments may wait in the store before a rehearsal has them taken in: two for each before, in the end."""
+_MOST_WAITING = 4000
+"""How many segments may wait in the store before a rehearsal has them taken in; each leaves two."""
 
 
 def run_scenario(

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from .replaying import Replay
     from .scenario import Scenario
 
-# Not `-m`: the folder one stands in may hold a `harness` of its own.
 _MOST_OUTPUT = 100_000
+LOADED_AS = "_scenario_"
+"""How the names of modules begin that lie beside a scenario and are loaded for it."""
+# Not `-m`: the folder one stands in may hold a `harness` of its own.
 _COMMAND = "import sys; here = sys.path.pop(0); from harness.cli import main; sys.path.insert(0, here); main()"
 
 
@@ -276,7 +278,7 @@ def resolve(name: str, folder: Path) -> Callable[..., Any]:
 
 
 def _fresh(file: Path) -> Any:  # noqa: ANN401 - a module
-    name = f"_scenario_{file.stem}"
+    name = f"{LOADED_AS}{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise UsageError(f"{str(file)!r} is not a Python file")

@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,18 +21,33 @@ from typing import Any
 
 from harness.errors import HarnessError
 
-from . import batch, repeating, runner, scenario, verdict_record
+from . import batch, casting, repeating, runner, scenario, stage, verdict_record
 
 
 def main(jobs: int, answers: int) -> None:
     """Serve the pool at the other ends of the pipes *jobs* and *answers*, given by their numbers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The pool decides what an interruption means.
     signal.signal(signal.SIGTERM, _leave)
+    known: set[str] = set()
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         for line in _lines(jobs):
             answer = _played(json.loads(line))
             _write(answers, json.dumps(answer, default=str).encode() + b"\n")
-            gc.collect()
+            _clear_away(known)
+
+
+def _clear_away(known: set[str]) -> None:
+    """Let go of what a scenario has left. *known* are the frameworks that were there before.
+
+    What a framework holds since it was loaded stays, and to look through all of it takes longer than most scenarios.
+    """
+    for name in [name for name in sys.modules if name.startswith(stage.LOADED_AS)]:
+        del sys.modules[name]
+    gc.collect()
+    there = {name for name in casting.MODULES.values() if name in sys.modules}
+    if there - known:
+        known |= there
+        gc.freeze()
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

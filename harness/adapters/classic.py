@@ -21,6 +21,7 @@ from harness.adapters import run_ids
 from harness.adapters.classic_agents import before, bound, human, name_of, quiet, same
 from harness.adapters.classic_endings import conversation_ending, turn_ending
 from harness.adapters.classic_messages import Messages
+from harness.adapters.classic_models import let_go
 from harness.adapters.classic_setup import describe
 from harness.adapters.patching import Function, Patches
 from harness.adapters.seam import broken_off, end_here, up
@@ -73,6 +74,8 @@ class Classic:
     def detach(self) -> None:
         """Take every hook away."""
         self.patches.undo()
+        if self.recording.offline:
+            let_go()
 
     # Conversations ------------------------------------------------------------------------------------------------
 

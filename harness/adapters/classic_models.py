@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,17 @@ def attach(adapter: Watcher, wrapper: type) -> None:
     wrap(wrapper, "create", lambda original: _create(adapter, original))
     wrap(wrapper, "_register_default_client", lambda original: _register_client(adapter, original))
     wrap(wrapper, "_separate_create_config", lambda original: _separate_config(adapter, original))
+
+
+def let_go() -> None:
+    """Let the framework let go of the clients it has asked.
+
+    It says once for each client which cache it uses, for debugging, and keeps the last 128 of them to know: a megabyte
+    each, for as long as the process lives.
+    """
+    told = getattr(sys.modules.get("autogen.oai.client"), "log_cache_seed_value", None)
+    if hasattr(told, "cache_clear"):
+        told.cache_clear()
 
 
 def _create(adapter: Watcher, original: Function) -> Function:

@@ -72,7 +72,16 @@ def rehearse_all(  # noqa: PLR0913 - each is one thing that may be set
                 say(printable(verdict.output))
     if work.batch is not None:
         work.batch.complete()
+    _take_in(store)
     return [verdicts[number] for number in sorted(verdicts)]
+
+
+def _take_in(store: Path) -> None:
+    """Have the store take in what was recorded, all at once; what it cannot now, the next command tries again."""
+    from harness.store import open_store
+
+    with contextlib.suppress(HarnessError):
+        open_store(store).ingest()
 
 
 def _answers(work: Work, store: Path, workers: int, progress: Progress) -> Generator[tuple[int, Any]]:

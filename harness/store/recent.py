@@ -6,14 +6,15 @@ some process has taken journals in meanwhile: then the run is asked of the store
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 from harness import derive
-from harness.errors import UnknownRunError
-from harness.journal import FOLDER, sealed
+from harness.errors import StoreError, UnknownRunError
+from harness.journal import FOLDER, SUFFIX, sealed
 from harness.model import Run
-from harness.store.files import DATABASE, names, writer
+from harness.store.files import DATABASE, writer
 from harness.store.followed import Followed
 from harness.store.opened import Store
 from harness.store.records import Other, read
@@ -25,7 +26,7 @@ class Recent:
     def __init__(self, store: Path) -> None:
         """Begin now; the store need not exist yet."""
         self._store = store
-        self._before = frozenset(names(store))
+        self._before = frozenset(_segments(store))
         self._database = _database(store)
 
     @property
@@ -52,9 +53,9 @@ class Recent:
         """
         run, sought = Followed(), run_id.encode(errors="replace")
         seen, living = set(self._before), set[str]()
-        while unseen := [name for name in names(self._store) if name not in seen]:
-            seen.update(unseen)
-            for name in unseen:
+        while unseen := _segments(self._store) - seen:
+            seen |= unseen
+            for name in sorted(unseen):
                 path, process = self._store / FOLDER / name, writer(name)
                 # Whether it is over is asked first: what is over is read to its end.
                 if not sealed(path):
@@ -72,6 +73,17 @@ class Recent:
                     if record is not None and not isinstance(record, Other) and record.run_id == run_id
                 )
         return frozenset(living), run
+
+
+def _segments(store: Path) -> set[str]:
+    """List what lies in the journal, as quickly as that can be: there may be thousands."""
+    try:
+        found = os.listdir(store / FOLDER)  # noqa: PTH208 - paths of so many names would cost more than reading the run
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError as error:
+        raise StoreError(f"cannot read the store {str(store)!r}: {error.strerror}") from error
+    return {name for name in found if name.endswith(SUFFIX) and not name.startswith(".")}
 
 
 def _database(store: Path) -> object:

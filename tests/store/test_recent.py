@@ -84,14 +84,14 @@ def test_what_is_taken_in_while_it_is_read_is_not_lost(store, monkeypatch):
     since = Recent(store.path)
     journals.write(store.path, A, 0, TALK)
     journals.write(store.path, B, 0, [ended("child", parent_id="talk")])
-    looked = files.names
+    looked = recent._segments
 
-    def slowly(path: Path) -> list[str]:
+    def slowly(path: Path) -> set[str]:
         found = looked(path)
         store.ingest()
         return found
 
-    monkeypatch.setattr(recent, "names", slowly)
+    monkeypatch.setattr(recent, "_segments", slowly)
     assert {span.span_id for span in since.run("r1").spans} == {"talk", "m1", "child"}
 
 
