@@ -42,8 +42,9 @@ def let_go() -> None:
     each, for as long as the process lives.
     """
     told = getattr(sys.modules.get("autogen.oai.client"), "log_cache_seed_value", None)
-    if hasattr(told, "cache_clear"):
-        told.cache_clear()
+    clear = getattr(told, "cache_clear", None)
+    if clear is not None:
+        clear()
 
 
 def _create(adapter: Watcher, original: Function) -> Function:
