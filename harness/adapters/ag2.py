@@ -51,6 +51,10 @@ class Ag2:
         self.trace = recording.trace
         self.patches = Patches()
         self.known = Known()
+        self.seen: set[Any] = set()
+        """The kinds of model configs and of tools that have their hooks."""
+        self.sees_wire = False
+        """Whether the OpenAI client is loaded, and has its hooks."""
         self._framework = "ag2"
         self._runs: OrderedDict[object, RunState] = OrderedDict()
         self._channels: Channels | None = None
@@ -59,10 +63,16 @@ class Ag2:
     def attach(self) -> None:
         """Put the hooks in place. The framework is imported by now."""
         import ag2
+        from ag2 import events
         from ag2.context import ConversationContext
+        from ag2.events.alert import HaltEvent
 
-        from harness.adapters import ag2_code, ag2_models, ag2_network, ag2_tools
+        from harness.adapters import ag2_code, ag2_events, ag2_models, ag2_network, ag2_tools
 
+        self._events: Any = events
+        self._halt: Any = HaltEvent
+        self._translation = ag2_events
+        self._models, self._tools, self._code = ag2_models, ag2_tools, ag2_code
         self._humans = ag2_tools.Humans(self)
         self._channels = ag2_network.Channels(self)
         self._framework = f"ag2 {ag2.__version__}"
@@ -82,13 +92,11 @@ class Ag2:
 
     def messages(self) -> Messages:
         """Give what is known of the messages of the run that is going on."""
-        from harness.adapters.ag2_events import Messages
-
         scope = current()
         run = scope.run if scope is not None else None
         found = self._messages.get(id(run))
         if found is None or found[0] is not run:
-            found = self._messages[id(run)] = run, Messages(Ids(self.known))
+            found = self._messages[id(run)] = run, self._translation.Messages(Ids(self.known))
             if len(self._messages) > _MOST_RUNS:
                 self._messages.popitem(last=False)
         self._messages.move_to_end(id(run))
@@ -98,9 +106,7 @@ class Ag2:
 
     def _prepare_turn(self, original: Function) -> Function:
         async def _prepare_turn(agent: Any, trigger: Any, context: Any, config: Any) -> Any:
-            from harness.adapters import ag2_models
-
-            ag2_models.prepare(self, config or agent.config)
+            self._models.prepare_kind(self, type(config or agent.config))
             return await original(agent, trigger, context, config)
 
         return _prepare_turn
@@ -108,13 +114,12 @@ class Ag2:
     def _drive_scope(self, original: Function) -> Function:
         @contextlib.asynccontextmanager
         async def _drive_scope(agent: Any, event: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            from harness.adapters import ag2_code, ag2_models, ag2_tools
-
-            ag2_models.prepare(self, agent.config)
+            self._models.prepare(self)
+            self._models.prepare_kind(self, type(agent.config))
             if "client" in kwargs:
-                kwargs["client"] = ag2_models.watched(self, kwargs["client"])
-            ag2_tools.prepare(self)
-            ag2_code.prepare(self, agent.tools)
+                kwargs["client"] = self._models.watched(self, kwargs["client"])
+            self._tools.prepare(self)
+            self._code.prepare(self, agent.tools)
             kwargs["additional_middleware"] = (*kwargs.get("additional_middleware", ()), self._humans)
             async with original(agent, event, **kwargs) as drive:
 
@@ -190,12 +195,10 @@ class Ag2:
 
     @safely
     def _asked(self, talk: Scope | None, agent: Any, event: Any, notes: dict[str, Any]) -> None:
-        from ag2.events import ModelRequest
-
         if talk is None:
             return
         self._remember(notes["stream"].id, talk.run)
-        if isinstance(event, ModelRequest):
+        if isinstance(event, self._events.ModelRequest):
             self._speak(talk, notes["partner"], name_of(agent), event)
 
     @safely
@@ -225,12 +228,10 @@ class Ag2:
 
     @safely
     def _sent(self, context: Any, event: Any) -> None:
-        from ag2.events import ModelMessageChunk
-
         scope = current()
         if scope is not None and scope.operation is Operation.CHAT:
             scope.notes.setdefault("published", []).append(event)
-            if isinstance(event, ModelMessageChunk):
+            if isinstance(event, self._events.ModelMessageChunk):
                 scope.notes.setdefault("first_chunk_ns", time.perf_counter_ns() - scope.started)
             return
         turn = scope.up(Operation.TURN) if scope is not None else None
@@ -238,12 +239,10 @@ class Ag2:
             self._said(turn, event)
 
     def _said(self, turn: Scope, event: Any) -> None:
-        from ag2 import events
-        from ag2.events.alert import HaltEvent
-
+        events = self._events
         agent = turn.record["attributes"][semconv.GEN_AI_AGENT]
         partner = turn.notes["partner"]
-        if isinstance(event, HaltEvent):
+        if isinstance(event, self._halt):
             turn.notes["halted"] = event.reason
         elif isinstance(event, events.ToolResultsEvent):
             self._speak(turn.parent, agent, None, event)

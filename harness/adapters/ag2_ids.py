@@ -19,6 +19,7 @@ _ID = re.compile(
     r"|\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)?"
 )
 _FOLDER = re.compile(r"(?:/[\w.+-]+)*/ag2_sandbox_\w{8}\b")
+_FOLDER_HINT = "/ag2_sandbox_"
 _LABEL = re.compile(r"\[(?:agent [^\]\n]{1,100}|(?:id|folder) \d{1,9})\]")
 _INTRODUCTION = re.compile(r"^You are (.{1,80}) \(agent_id: ([0-9a-f]{32})\)\.$", re.MULTILINE)
 _MOST_KNOWN = 100_000
@@ -77,7 +78,7 @@ class Ids:
 
     def hide(self, value: Json) -> Json:
         """Copy *value* with names for the ids that are known; *value* itself where there are none."""
-        found = _map(value, _FOLDER, self._folder)
+        found = _map(value, _FOLDER, self._folder, _FOLDER_HINT)
         return _map(found, _ID, self._label) if self._known else found
 
     def show(self, value: Json) -> Json:
@@ -106,11 +107,12 @@ class Ids:
         return label
 
 
-def _map(value: Json, pattern: re.Pattern[str], change: Callable[[str], str]) -> Json:
+def _map(value: Json, pattern: re.Pattern[str], change: Callable[[str], str], hint: str = "") -> Json:
+    """Copy *value* with *change* made to what *pattern* finds in its texts; the *hint* is in whatever it finds."""
     if isinstance(value, str):
-        return pattern.sub(lambda found: change(found[0]), value)
-    if isinstance(value, Mapping):
-        return {name: _map(item, pattern, change) for name, item in value.items()}
+        return pattern.sub(lambda found: change(found[0]), value) if hint in value else value
+    if isinstance(value, (dict, Mapping)):  # a dict is known for one at once
+        return {name: _map(item, pattern, change, hint) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_map(item, pattern, change) for item in value]
+        return [_map(item, pattern, change, hint) for item in value]
     return value

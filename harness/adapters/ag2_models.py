@@ -16,7 +16,7 @@ from harness import semconv
 from harness.adapters import ag2_events as native
 from harness.adapters import openai_client
 from harness.adapters.ag2_inputs import error_again
-from harness.adapters.ag2_setup import kinds
+from harness.adapters.ag2_setup import fresh
 from harness.adapters.seam import at_it, capped, failed, make_call, up, within
 from harness.call import Call, RecordedError, Reply, StoppedError, pieces
 from harness.model import Json, Operation
@@ -36,14 +36,20 @@ def attach(adapter: Ag2) -> None:
 
 
 @safely
-def prepare(adapter: Ag2, config: object = None) -> None:
-    """Put hooks onto kinds of configs that have come up since, that of this turn included."""
-    found = list(kinds(ModelConfig))
-    if config is not None:
-        found.append(type(config))
-    for kind in found:
+def prepare(adapter: Ag2) -> None:
+    """Put hooks onto kinds of configs that have come up since."""
+    for kind in fresh(ModelConfig, adapter.seen):
         adapter.patches.wrap_all(kind, "create", lambda original: _create(adapter, original))
-    openai_client.attach(adapter.patches)
+    if not adapter.sees_wire:
+        adapter.sees_wire = openai_client.attach(adapter.patches)
+
+
+@safely
+def prepare_kind(adapter: Ag2, kind: type) -> None:
+    """Put hooks onto the *kind* of the config of a turn, whatever it is derived from."""
+    if kind not in adapter.seen:
+        adapter.seen.add(kind)
+        adapter.patches.wrap_all(kind, "create", lambda original: _create(adapter, original))
 
 
 def watched(adapter: Ag2, client: Any) -> Any:

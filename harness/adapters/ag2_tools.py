@@ -14,7 +14,7 @@ from ag2.tools.final import ClientTool
 from ag2.tools.tool import Tool
 
 from harness.adapters import ag2_inputs as native
-from harness.adapters.ag2_setup import kinds
+from harness.adapters.ag2_setup import fresh
 from harness.adapters.seam import ToolNotRunError, Value, a_through, failed, make_call
 from harness.call import Call, RecordedError, Reply, StoppedError
 from harness.model import Json, Operation
@@ -47,7 +47,7 @@ def attach(adapter: Ag2) -> None:
 @safely
 def prepare(adapter: Ag2) -> None:
     """Put hooks onto kinds of tools that have come up since."""
-    for kind in kinds(Tool):
+    for kind in fresh(Tool, adapter.seen):
         if kind is not ClientTool and inspect.iscoroutinefunction(inspect.unwrap(vars(kind).get("__call__", _read))):
             adapter.patches.wrap(kind, "__call__", lambda original: _call_tool(adapter, original))
 

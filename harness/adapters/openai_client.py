@@ -68,15 +68,16 @@ def watching() -> Iterator[Wire]:
         _wire.reset(token)
 
 
-def attach(patches: Patches) -> None:
-    """Put the hooks onto the OpenAI client, if the framework has loaded it and no other adapter has done so."""
+def attach(patches: Patches) -> bool:
+    """Put the hooks onto the OpenAI client, unless another adapter has done so; False where it is not loaded yet."""
     openai = sys.modules.get("openai")
     if openai is None:
-        return
+        return False
     _put(patches, openai.OpenAI, "_prepare_request", _prepare)
     _put(patches, openai.AsyncOpenAI, "_prepare_request", _prepare)
     _put(patches, openai.Stream, "__iter__", _iterate)
     _put(patches, openai.AsyncStream, "__aiter__", _a_iterate)
+    return True
 
 
 def _put(patches: Patches, cls: type, name: str, make: Any) -> None:
