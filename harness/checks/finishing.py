@@ -167,7 +167,7 @@ class EndedLate(Check):
         after = talk.messages - first.place
         cost = self._spent_usd - first.spent_usd
         yield self.finding(
-            f"{first.who} said {one_line(first.value, _SHOWN)!r}, and {after} messages later it was said again"
+            f"{first.who} said {one_line(first.value, _SHOWN)!r}, and {after} messages later that was still the answer"
             + (f"; they cost ${cost:,.4f}" if cost else ""),
             seq=first.number,
             span_id=first.span_id,
@@ -181,6 +181,7 @@ class EndedLate(Check):
         )
 
 
+_OF_TEAMS = frozenset({"members", "termination", "speaker_selection", "max_turns", "max_stalls"})
 _TEXTUAL = frozenset(
     {
         "TextMentionTermination",
@@ -260,7 +261,7 @@ def _why(
     agents: list[Mapping[str, Json]], ending: Ending, spoke: Mapping[str, None], near: str | None
 ) -> tuple[str, str]:
     """Say why nothing else ended it: a word for it and a sentence; two empty texts if the set-up does not tell."""
-    team = next((each for each in agents if isinstance(each.get("members"), list)), None)
+    team = next((each for each in agents if "is_termination_msg" not in each and _OF_TEAMS & each.keys()), None)
     if team is not None:
         return _why_team(team, spoke)
     deciding = [each for each in agents if "is_termination_msg" in each]

@@ -1,0 +1,147 @@
+"""What checks find in runs of real agents, asked by a scripted server: set-ups, calls and errors as frameworks give."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import derive
+from harness.check import Judge
+from harness.model import Finding
+from tests.adapters.recorded import THEIR_WARNINGS, recording
+from tests.checks.golden_runs import ours
+from tests.server import ScriptedServer, error, tool_call
+
+pytestmark = [
+    *THEIR_WARNINGS,
+    pytest.mark.skipif(importlib.util.find_spec("autogen") is None, reason="the classic extra is not installed"),
+]
+
+
+def judged(store: Path, play: Any, script: list[Any]) -> dict[str, Finding]:
+    """Record what *play* does with a server that answers by *script*, and give the last finding of each code."""
+    with ScriptedServer(script) as server, recording(store) as seen:
+        play(server)
+    judging = Judge(checks=ours())
+    found = [finding for event in derive.events(seen.run) for finding in judging.see(event)]
+    return {finding.code: finding for finding in [*found, *judging.finish()]}
+
+
+def stage() -> Any:
+    from tests.adapters import stage
+
+    return stage
+
+
+def test_a_chat_in_which_nobody_has_a_predicate_ends_at_a_limit_and_is_told_why(tmp_path):
+    def play(server):
+        user = stage().proxy(is_termination_msg=None, max_consecutive_auto_reply=1, default_auto_reply="Go on.")
+        user.initiate_chat(stage().assistant("helper", server), message="Hello.")
+
+    found = judged(tmp_path, play, ["First.", "Second.", "Third."])
+    assert found["T304"].evidence["why"] == "missing"
+    assert "T301" in found
+
+
+def test_a_group_whose_manager_knows_no_end_is_told_so(tmp_path):
+    def play(server):
+        autogen = stage().autogen
+        user = stage().proxy(is_termination_msg=None, default_auto_reply="Go on.")
+        helper = stage().assistant("helper", server, is_termination_msg=stage().says_terminate)
+        chat = autogen.GroupChat([user, helper], messages=[], max_round=3, speaker_selection_method="round_robin")
+        manager = autogen.GroupChatManager(chat, llm_config=stage().config(server))
+        user.initiate_chat(manager, message="Hello.")
+
+    found = judged(tmp_path, play, ["Done. TERMINATE"] * 3)
+    assert found["T304"].evidence == {"why": "manager", "ending": "max_rounds"}
+
+
+def test_a_predicate_that_cannot_read_a_message_without_text_is_told(tmp_path):
+    def play(server):
+        user = stage().proxy(is_termination_msg=lambda message: "TERMINATE" in message["content"])
+        with pytest.raises(TypeError):
+            user.initiate_chat(stage().assistant("helper", server), message="Hello.")
+
+    found = judged(tmp_path, play, [tool_call("add", a=1, b=2)])
+    assert found["T305"].evidence == {"agent": "helper", "error": "TypeError", "messages": [1]}
+
+
+def test_a_tool_that_was_not_given_is_told_and_what_it_fails_with_is_heeded(tmp_path):
+    def play(server):
+        user, helper = stage().proxy(), stage().assistant("helper", server)
+
+        @user.register_for_execution()
+        @helper.register_for_llm(description="Add.")
+        def add(a: int, b: int) -> int:
+            return a + b
+
+        user.initiate_chat(helper, message="Pay me back.")
+
+    found = judged(tmp_path, play, [tool_call("refund", order=7), "I cannot do that. TERMINATE"])
+    assert found["S602"].evidence == {"agent": "helper", "tool": "refund", "given": ["add"]}
+    assert "R401" not in found
+
+
+def test_a_failure_that_the_answer_does_not_speak_of_is_told(tmp_path):
+    def play(server):
+        user, helper = stage().proxy(), stage().assistant("helper", server)
+
+        @user.register_for_execution()
+        @helper.register_for_llm(description="Book.")
+        def book(flight: str) -> str:
+            raise ValueError(f"no seat on {flight}")
+
+        user.initiate_chat(helper, message="Book flight 7.")
+
+    found = judged(tmp_path, play, [tool_call("book", flight="7"), "Flight 7 is booked. TERMINATE"])
+    assert found["R401"].evidence == {"agent": "helper", "failed": "user", "messages": [2, 3]}
+    assert found["R401"].seq == 3
+
+
+def test_a_model_that_refuses_is_told_with_the_error_of_its_client(tmp_path):
+    def play(server):
+        with pytest.raises(Exception, match="no such model"):
+            stage().proxy().initiate_chat(stage().assistant("helper", server), message="Hello.")
+
+    found = judged(tmp_path, play, [error(404, "no such model")])
+    assert found["R403"].evidence == {"agent": "helper", "error": "NotFoundError", "times": 1}
+
+
+def test_code_on_this_machine_is_told_with_who_ran_it(tmp_path):
+    def play(server):
+        settings = {"work_dir": str(tmp_path / "code"), "use_docker": False}
+        user = stage().proxy(code_execution_config=settings)
+        user.initiate_chat(stage().assistant("helper", server), message="Print 1.")
+
+    found = judged(tmp_path / "store", play, ["```python\nprint(1)\n```", "TERMINATE"])
+    assert found["S601"].evidence["agent"] == "user"
+    assert found["S601"].evidence["language"] == "python"
+
+
+async def test_a_team_that_waits_for_who_never_speaks_is_told(tmp_path):
+    pytest.importorskip("autogen_agentchat", reason="the agentchat extra is not installed")
+    from autogen_agentchat import agents, conditions, teams
+
+    class Says(agents.BaseChatAgent):
+        produced_message_types = ()
+
+        async def on_messages(self, messages, cancellation_token):
+            from autogen_agentchat.base import Response
+            from autogen_agentchat.messages import TextMessage
+
+            return Response(chat_message=TextMessage(content="APPROVE", source=self.name))
+
+        async def on_reset(self, cancellation_token):
+            pass
+
+    with recording(tmp_path) as seen:
+        end = conditions.SourceMatchTermination(["boss"]) | conditions.MaxMessageTermination(4)
+        team = teams.RoundRobinGroupChat([Says("ann", "a"), Says("ben", "b")], termination_condition=end)
+        await team.run(task="Write.")
+    judging = Judge(checks=ours())
+    found = [finding for event in derive.events(seen.run) for finding in judging.see(event)]
+    (why,) = [finding.evidence["why"] for finding in found if finding.code == "T304"]
+    assert why == "never_spoke"
