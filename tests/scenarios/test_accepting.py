@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib.util
 import json
 
 import pytest
@@ -9,44 +11,65 @@ import pytest
 from harness import cli
 from harness.errors import Exit
 from scenarios import cassette, runner
+from scenarios.casting import MODULES
+from tests.adapters.recorded import THEIR_WARNINGS
 from tests.server import ScriptedServer, tool_call
 
-pytest.importorskip("autogen", reason="the classic extra is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = THEIR_WARNINGS
 
 TOOLS = '''\
 def price(what: str) -> str:
     """Look up the price of one ticket."""
     return "14 euros"
 '''
-SHOP = """\
+CLERK = """\
 agents:
   - name: clerk
     system_message: You sell tickets.
     llm_config: {model: gpt-4o-mini, temperature: 0}
     tools: ["tools:price"]
-  - {name: user, max_consecutive_auto_reply: 2}
-team: {initiator: user, max_turns: 2}
-task: What do three cost?
-expect: {findings: [T301]}
 """
+SHOPS = {
+    "classic": f"""\
+{CLERK}\
+  - {{name: user, max_consecutive_auto_reply: 2}}
+team: {{initiator: user, max_turns: 2}}
+task: What do three cost?
+expect: {{findings: [T301]}}
+""",
+    "agentchat": f"framework: agentchat\n{CLERK}    reflect_on_tool_use: true\ntask: What do three cost?\n",
+    "ag2": f"framework: ag2\n{CLERK}task: What do three cost?\n",
+}
+CALLS = {"classic": "user", "agentchat": "clerk", "ag2": "clerk"}
+"""Who calls the clerk's tool."""
 SCRIPT = [tool_call("price", what="ticket"), "Three cost 42 euros."]
 
 
+def family(name):
+    missing = importlib.util.find_spec(MODULES[name]) is None
+    return pytest.param(name, marks=pytest.mark.skipif(missing, reason=f"the {name} extra is not installed"))
+
+
+of_every_family = pytest.mark.parametrize("shop", [family(name) for name in SHOPS], indirect=True)
+
+
 @pytest.fixture
-def shop(tmp_path, monkeypatch):
-    """A scenario that was recorded, in a project of its own."""
+def shop(tmp_path, monkeypatch, request):
+    """A scenario that was recorded, in a project of its own; of classic agents unless a test asks for others."""
+    name = getattr(request, "param", "classic")
+    pytest.importorskip(MODULES[name], reason=f"the {name} extra is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HARNESS_STORE", str(tmp_path / "store"))
     (tmp_path / "tools.py").write_text(TOOLS, encoding="utf-8")
     path = tmp_path / "shop.scenario.yaml"
-    path.write_text(SHOP, encoding="utf-8")
+    path.write_text(SHOPS[name], encoding="utf-8")
     with ScriptedServer(SCRIPT) as server, pytest.MonkeyPatch.context() as patch:
         for name, value in server.environment.items():
             patch.setenv(name, value)
         verdict = runner.run_scenario(path, record="all")
     assert verdict.recorded, verdict.reasons
-    return path
+    yield path
+    gc.collect()  # what frameworks leave open is collected in the test that left it
 
 
 def edit(path, old, new):
@@ -60,6 +83,7 @@ def accept(capsys, *arguments):
     return code, capsys.readouterr().out
 
 
+@of_every_family
 def test_a_changed_prompt_is_shown_then_accepted_and_every_later_replay_says_so(shop, capsys):
     file = shop.with_name("shop.cassette.jsonl")
     before = cassette.read(file)
@@ -85,22 +109,24 @@ def test_a_changed_prompt_is_shown_then_accepted_and_every_later_replay_says_so(
     assert accept(capsys)[1].startswith("shop: nothing to accept")
 
 
+@of_every_family
 @pytest.mark.parametrize(
     ("file", "old", "new", "reason"),
     [
         ("shop.scenario.yaml", "gpt-4o-mini", "gpt-4o", "the answer is one of 'gpt-4o-mini', not of 'gpt-4o'"),
         ("tools.py", "what: str", "item: str", "the answer calls 'price' without 'item', which it requires now"),
         ("tools.py", "def price", "def cost", "the answer calls the tool 'price', which is not offered any more"),
-        ("shop.scenario.yaml", "max_turns: 2", "max_turns: 3", "model call 3 of 'clerk' has no recorded answer left"),
         (
             "shop.cassette.jsonl",
             '{"arguments": {"what": "ticket"}, "id"',
             '{"arguments": {"what": "book"}, "id"',
-            "tool call 1 of 'user': the result is that of other arguments",
+            "tool call 1 of '{caller}': the result is that of other arguments",
         ),
     ],
 )
-def test_what_the_recorded_answers_do_not_serve_is_refused_with_the_reason(shop, capsys, file, old, new, reason):
+def test_what_the_recorded_answers_do_not_serve_is_refused_with_the_reason(
+    shop, request, capsys, file, old, new, reason
+):
     if file == "tools.py":
         edit(shop, "You sell tickets.", "You sell tickets politely.")
         edit(shop, "tools:price", "tools:cost" if "cost" in new else "tools:price")
@@ -109,8 +135,14 @@ def test_what_the_recorded_answers_do_not_serve_is_refused_with_the_reason(shop,
     code, out = accept(capsys, "--yes", "shop.scenario.yaml")
     assert code == Exit.DIVERGED
     assert out.startswith("shop: not accepted")
-    assert reason in out
+    assert reason.format(caller=CALLS[request.node.callspec.params["shop"]]) in out
     assert shop.with_name("shop.cassette.jsonl").read_bytes() == kept
+
+
+def test_a_conversation_that_goes_on_for_longer_is_refused(shop, capsys):
+    edit(shop, "max_turns: 2", "max_turns: 3")
+    code, out = accept(capsys, "--yes", "shop.scenario.yaml")
+    assert (code, "model call 3 of 'clerk' has no recorded answer left" in out) == (Exit.DIVERGED, True)
 
 
 def test_what_nobody_asks_for_any_more_is_dropped_by_accept_and_by_prune(shop, capsys):
