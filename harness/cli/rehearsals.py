@@ -16,6 +16,7 @@ from harness.cli import figures
 from harness.cli.common import say
 from harness.cli.progress import Progress
 from harness.errors import HarnessError
+from harness.model import Severity
 from harness.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _unrun(job: Any, error: HarnessError) -> Any:  # noqa: ANN401 - a sibling's 
 
 
 def row(verdict: Any) -> str:  # noqa: ANN401
-    """Put a verdict on one line: mark, name, messages, model calls, tokens, cost, time, findings."""
+    """Put a verdict on one line: mark, name, messages, model calls, tokens, cost, time, and the findings that count."""
     summary = verdict.summary
     mark = click.style(_MARKS[verdict.outcome], fg=_COLOURS[verdict.outcome], bold=True)
     numbers = (figures.UNKNOWN,) * 4
@@ -155,7 +156,8 @@ def row(verdict: Any) -> str:  # noqa: ANN401
             figures.money(summary.cost_usd),
         )
     messages, calls, used, cost = numbers
-    codes = " ".join(dict.fromkeys(finding.code for finding in verdict.findings)) or "none"
+    counting = (each.code for each in verdict.findings if each.severity is not Severity.NOTE and not each.suppressed)
+    codes = " ".join(dict.fromkeys(counting)) or "none"
     return (
         f"  {mark} {one_line(verdict.name, _NAME):<{_NAME}} {messages:>8} {calls:>5} {used:>7} {cost:>9} "
         f"{figures.duration(round(verdict.seconds * 1e9)):>7}  {codes}"
