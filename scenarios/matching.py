@@ -30,6 +30,7 @@ _COUNTED: Mapping[Operation, tuple[str, ...]] = {
     Operation.SELECTION: ("method", "candidates"),
 }
 _MOST_REMEMBERED = 8192
+_MOST_CHAINS = 256
 _MARK = re.compile(r"\[secret:[^\]\s]{1,80}\]")
 WITH_IDS = frozenset({"tool_call", "tool_call_response"})
 
@@ -59,7 +60,7 @@ def request_fields(kind: Operation, request: Mapping[str, Json]) -> dict[str, Js
 
 @dataclass(slots=True)
 class _Chain:
-    """The last history of one agent in one conversation, with the hash of each of its beginnings."""
+    """A history of one agent in one conversation, with the hash of each of its beginnings."""
 
     messages: list[Json] = field(default_factory=list)
     states: list[bytes] = field(default_factory=list)
@@ -84,7 +85,8 @@ class Matcher:
         """
         self._redact = redact or project()
         self._normalise = normalise or (lambda value: value)
-        self._chains: dict[tuple[str | None, str], _Chain] = {}
+        self._chains: dict[tuple[str | None, str, int], _Chain] = {}
+        self._newest: dict[tuple[str | None, str], _Chain] = {}
         self._texts: dict[str, tuple[bytes, list[str]]] = {}
         """What was cleaned already, by what it was: a replay asks what its cassette holds."""
 
@@ -93,12 +95,13 @@ class Matcher:
         hashed = hashlib.blake2b(_asker(kind, agent), digest_size=16)
         fields = request_fields(kind, request)
         if kind is Operation.CHAT:
-            chain = self._chains.setdefault((agent, conversation), _Chain())
+            messages = request.get("messages") or []
+            chain = self._chain(agent, conversation, messages)
             tools = fields.pop("tools", None)
             if tools is not None and tools != chain.tools:
                 chain.tools, chain.tools_text = tools, canonical(self.clean(tools))
             hashed.update((chain.tools_text if tools is not None else "").encode(errors="replace"))
-            hashed.update(self._history(chain, request.get("messages") or []))
+            hashed.update(self._history(chain, messages))
         hashed.update(self._cleaned(fields, lambda value: (self.clean(value), []))[0])
         return hashed.digest()
 
@@ -136,6 +139,23 @@ class Matcher:
                 self._texts = {}
             found = self._texts[told] = canonical(copied).encode(errors="replace"), ids
         return found
+
+    def _chain(self, agent: str | None, conversation: str, messages: Sequence[Json]) -> _Chain:
+        """Find the history that *messages* go on with: the one that begins with the same object.
+
+        Else it is the newest there, if that begins with the like, or a new one. One agent may be in several at a time.
+        """
+        first = messages[0] if messages else None
+        chain = self._chains.get((agent, conversation, id(first)))
+        if chain is None or not chain.messages or chain.messages[0] is not first:
+            chain = self._newest.get((agent, conversation))
+            if chain is None or chain.messages[:1] != [first]:
+                chain = _Chain()
+            if len(self._chains) >= _MOST_CHAINS:
+                self._chains = {}
+            self._chains[agent, conversation, id(first)] = chain
+        self._newest[agent, conversation] = chain
+        return chain
 
     def _history(self, chain: _Chain, messages: Sequence[Mapping[str, Json]]) -> bytes:
         known = _common(chain.messages, messages)

@@ -10,6 +10,7 @@ from harness.adapters.classic_messages import arguments
 from harness.model import Json
 
 _MOST_REMEMBERED = 4096
+_MOST_HISTORIES = 64
 _ROLES = {
     "SystemMessage": "system",
     "UserMessage": "user",
@@ -25,6 +26,7 @@ class Messages:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Any, object, dict[str, Json]]] = {}
+        self._histories: dict[int, tuple[list[Any], list[object], list[dict[str, Json]]]] = {}
         self._tools: tuple[list[Any], list[Json]] = ([], [])
 
     def of(self, message: Any) -> dict[str, Json]:
@@ -38,12 +40,36 @@ class Messages:
         self._known[id(message)] = (message, state, found)
         return found
 
+    def history(self, messages: Iterable[Any]) -> list[dict[str, Json]]:
+        """Give the neutral forms of a whole history; what is as it was the last time is known at one look."""
+        asked = list(messages)
+        if not asked:
+            return []
+        before, states, found = self._histories.get(id(asked[0]), ([], [], []))
+        now = [message.content for message in asked]
+        known = len(before)
+        if asked[:known] != before or not _unchanged(states, now):
+            known = 0
+        found = [*found[:known], *map(self.of, asked[known:])]
+        states = [*states[:known], *map(_state, now[known:])]
+        if len(self._histories) >= _MOST_HISTORIES:
+            self._histories = {}
+        self._histories[id(asked[0])] = asked, states, found
+        return found
+
     def tools(self, given: Iterable[Any]) -> list[Json]:
         """Define the tools as OpenAI's API does; equal tools give the same list again."""
         schemas = [_schema(tool) for tool in given]
         if schemas != self._tools[0]:
             self._tools = (schemas, [{"type": "function", "function": schema} for schema in schemas])
         return self._tools[1]
+
+
+def _unchanged(states: list[object], contents: list[Any]) -> bool:
+    """Say whether no content was changed since it had its state: texts cannot be, and are told at one look."""
+    if contents[: len(states)] == states:
+        return True
+    return all(now is was or _state(now) == was for was, now in zip(states, contents, strict=False))
 
 
 def _state(content: Any) -> object:
@@ -105,7 +131,7 @@ def request(model: str, given: Mapping[str, Any], settings: Mapping[str, Any], m
         parameters["json_output"] = plain(given["json_output"])
     return {
         "model": str(extra.get("model") or model),
-        "messages": [messages.of(message) for message in given.get("messages") or ()],
+        "messages": messages.history(given.get("messages") or ()),
         "tools": messages.tools(given.get("tools") or ()),
         "parameters": parameters,
     }

@@ -183,3 +183,22 @@ def test_a_client_is_named_by_its_model_its_family_or_its_class() -> None:
     assert agentchat_models.settings_of(around) == {"model": "gpt-4o", "temperature": 0}
     assert agentchat_models.model_of(SimpleNamespace(model_info={"family": "r1"})) == "r1"
     assert agentchat_models.model_of(SimpleNamespace(model_info={"family": "unknown"})) == "SimpleNamespace"
+
+
+def test_a_history_that_goes_on_is_known_and_one_that_was_changed_in_place_is_not() -> None:
+    known = agentchat_messages.Messages()
+    told: list[Any] = [
+        SystemMessage(content="Help."),
+        UserMessage(content="Add.", source="user"),
+        AssistantMessage(content=[FunctionCall(id="1", name="add", arguments="{}")], source="helper"),
+    ]
+    first = known.history(told)
+    again = known.history([*told, UserMessage(content="And?", source="user")])
+    assert all(one is other for one, other in zip(first, again, strict=False))
+    assert again == agentchat_messages.Messages().history([*told, UserMessage(content="And?", source="user")])
+    told[1].content = "Subtract."
+    assert known.history(told)[1]["parts"] == [{"type": "text", "content": "Subtract."}]
+    told[2].content[0].arguments = '{"a": 1}'
+    assert known.history(told) == agentchat_messages.Messages().history(told)
+    assert known.history(told[:1]) == agentchat_messages.Messages().history(told[:1])
+    assert known.history([]) == []

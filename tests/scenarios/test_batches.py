@@ -262,7 +262,8 @@ def test_a_scenario_that_hangs_is_given_up_and_the_others_go_on(folder, workers)
     code, out, _ = ran(folder, "-n", workers, "--time-limit", "2", "--json")
     found = {one["name"]: (one["outcome"], one["reasons"]) for one in json.loads(out)}
     assert (found["a"][0], found["z"][0]) == ("passed", "passed")
-    assert found["hangs"] == ("error", ["it was given up after 2 s"])
+    outcome, (reason,) = found["hangs"]
+    assert (outcome, reason[:22]) == ("error", "it was given up after ")
     assert code == Exit.ENVIRONMENT
 
 

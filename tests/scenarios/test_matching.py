@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.canonical import canonical
 from harness.model import Operation
 from harness.settings import ANSWER, TRANSPORT
+from scenarios import matching
 from scenarios.matching import Matcher
 from tests.scenarios.samples import asks_tool, chat_request, said, tool_said
 
@@ -103,6 +105,27 @@ def test_a_matcher_that_remembers_histories_gives_the_keys_of_one_that_does_not(
     for messages in asked:
         request = chat_request(*messages)
         assert matcher.key(Operation.CHAT, "coder", "", request) == key(request)
+
+
+@given(
+    st.lists(histories, min_size=1, max_size=3), st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), max_size=9)
+)
+def test_so_it_is_where_histories_of_one_agent_grow_and_shrink_side_by_side(told, asked):
+    matcher = Matcher(lambda text: text)
+    for which, length in asked:
+        request = chat_request(*told[which % len(told)][:length])
+        assert matcher.key(Operation.CHAT, "coder", "", request) == key(request)
+
+
+def test_a_history_beside_another_one_costs_what_is_new_of_it(monkeypatch):
+    written = []
+    monkeypatch.setattr(matching, "canonical", lambda value: written.append(1) or canonical(value))
+    matcher = Matcher(lambda text: text)
+    one, other = ([said("user", f"{who} {number}") for number in range(50)] for who in ("one", "other"))
+    for length in range(1, 51):
+        for messages in (one, other):
+            matcher.key(Operation.CHAT, "coder", "", chat_request(*messages[:length]))
+    assert len(written) < 100 * 5  # Each message, and the settings of each request, twice at most; not each time.
 
 
 @given(histories, histories)
