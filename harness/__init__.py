@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.audit.asserting import assert_terminates as assert_terminates
     from harness.guarding import Guard as Guard
     from harness.guarding import guard as guard
     from harness.recording import instrument as instrument
@@ -19,11 +20,22 @@ if TYPE_CHECKING:
     from harness.rehearsing import scenario as scenario
     from harness.store import open_store as open_store
 
-__all__ = ["Guard", "guard", "instrument", "open_store", "replay", "run", "scenario", "uninstrument"]
+__all__ = [
+    "Guard",
+    "assert_terminates",
+    "guard",
+    "instrument",
+    "open_store",
+    "replay",
+    "run",
+    "scenario",
+    "uninstrument",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
     "Guard": "harness.guarding",
+    "assert_terminates": "harness.audit.asserting",
     "guard": "harness.guarding",
     "instrument": "harness.recording",
     "uninstrument": "harness.recording",

@@ -85,7 +85,7 @@ class Voice:
     *limit* is how often in a row it answers by itself; None where nothing counts: *human* says that a person may go on
     instead, and *hidden* names the function that answers before anything is counted. *calls* are the model calls of one
     answer. *nested* are plans one of which any answer may carry out, *instead* of asking its model if that is certain.
-    *asked* says that a person is asked at all, *loose* why it
+    *besides* are plans that every answer carries out. *asked* says that a person is asked at all, *loose* why it
     may take fewer calls.
     """
 
@@ -98,6 +98,7 @@ class Voice:
     calls: int = 0
     nested: tuple[Plan, ...] = ()
     instead: bool = False
+    besides: tuple[Plan, ...] = ()
     loose: str = ""
 
 

@@ -14,6 +14,10 @@ from typing import Any
 
 from harness.setups import Place
 
+NO_KEY = "no-key-the-audit-asks-nobody"
+"""What stands for a key where a client wants one and the environment has none."""
+UNKNOWN_MODEL = "unknown"
+"""What stands for a model where nothing on this machine says which is meant."""
 _HOME = Path(__file__).resolve().parent.parent
 _LIBRARIES = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 

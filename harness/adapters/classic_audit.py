@@ -92,7 +92,6 @@ class Plans:
                 else:
                     loose = f"{named(function)} may answer in the place of {agent.name}'s model"
                     self._beside(f"what {named(function)} of {agent.name} asks of models by itself")
-        nested += self._inside(agent, path)
         if hidden:
             loose = f"{hidden} answers in the place of {agent.name}'s model"
             self._beside(f"what {hidden} asks of models by itself")
@@ -106,6 +105,7 @@ class Plans:
             calls=1 if getattr(agent, "client", None) is not None else 0,
             nested=tuple(nested),
             instead=sure and bool(nested),
+            besides=tuple(self._inside(agent, path)),
             loose=loose,
         )
 
@@ -171,7 +171,7 @@ class Plans:
         manager = getattr(agent, "chat_manager", None)
         if not isinstance(manager, self._manager):
             return []
-        return [Chain(links=(self.chat(agent, manager, path),))]
+        return [self.chat(agent, manager, path)]
 
     def _summary(self, method: Any, sender: Any, recipient: Any) -> int:
         if callable(method):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.adapters.capturing import Captured, plain_key
+from harness.adapters.capturing import NO_KEY, UNKNOWN_MODEL, Captured, plain_key
 from harness.adapters.classic_agents import bound
 from harness.adapters.classic_audit import Plans, group_of, named
 from harness.adapters.classic_setup import code_in_docker, models, sandboxed
@@ -22,6 +22,7 @@ def attach(captured: Captured, patches: Patches) -> None:  # noqa: C901 - one ho
     import autogen
     from autogen import ConversableAgent
     from autogen.agentchat import chat, conversable_agent
+    from autogen.oai import openai_utils
 
     def making(original: Function) -> Function:
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it is one
@@ -65,8 +66,26 @@ def attach(captured: Captured, patches: Patches) -> None:  # noqa: C901 - one ho
     patches.wrap(ConversableAgent, "generate_reply", replying)
     for module in (chat, autogen, autogen.agentchat):
         patches.wrap(module, "initiate_chats", queueing)
+    for module in (autogen, autogen.oai, openai_utils):
+        patches.wrap(module, "config_list_from_json", _configured)
     # Nothing is run, so no Docker is needed to see that it would be.
     patches.wrap(conversable_agent, "check_can_use_docker_or_throw", lambda _original: lambda *_args, **_kwargs: None)
+
+
+def _configured(original: Function) -> Function:
+    """Give the models that are asked for where there is no list of them on this machine: nobody asks them anything."""
+
+    def config_list_from_json(*args: Any, **kwargs: Any) -> Any:
+        try:
+            found = original(*args, **kwargs)
+        except FileNotFoundError:
+            found = []
+        if found and any(entry.get("model") != UNKNOWN_MODEL for entry in found):
+            return found
+        models = (kwargs.get("filter_dict") or {}).get("model") or [UNKNOWN_MODEL]
+        return [{"model": next(iter(models)), "api_key": NO_KEY}]
+
+    return config_list_from_json
 
 
 def _begun(

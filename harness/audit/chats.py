@@ -77,10 +77,9 @@ def group(plan: Group, judge: Judge) -> Bound:
 def answer(voice: Voice, judge: Judge) -> Bound:
     """Bound what one answer of *voice* takes beyond the answer itself."""
     own = bounded(0, voice.calls, loose=(voice.loose,))
-    if not voice.nested:
-        return own
+    besides = total(judge(plan) for plan in voice.besides)
     nested = [judge(plan) for plan in voice.nested]
-    return worst_of(nested if voice.instead else [own, *nested])
+    return both(besides, worst_of(nested if voice.instead else [own, *nested]))
 
 
 def _until_one_stops(starter: Voice, recipient: Voice) -> tuple[int, int, str] | Bound:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.adapters import ag2_capture, agentchat_capture, classic_capture
-from harness.adapters.capturing import Captured, here
+from harness.adapters.capturing import NO_KEY, UNKNOWN_MODEL, Captured, here
 from harness.adapters.patching import Patches
 from harness.audit import judging
 from harness.call import Call, Reply
@@ -30,10 +30,8 @@ from harness.errors import Exit, HarnessError, UsageError
 from harness.plugins import sibling
 from harness.text import one_line
 
-NO_KEY = "no-key-the-audit-asks-nobody"
-"""What stands for a key where a client wants one and the environment has none."""
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_GEMINI_API_KEY", "AZURE_OPENAI_API_KEY", "MISTRAL_API_KEY")
-_CONFIG = '[{"model": "unknown", "api_key": "' + NO_KEY + '"}]'
+_CONFIG = json.dumps([{"model": UNKNOWN_MODEL, "api_key": NO_KEY}])
 _ADAPTERS = (classic_capture, agentchat_capture, ag2_capture)
 
 

@@ -10,7 +10,7 @@ from harness.audit.bounds import Verdict
 from harness.audit.certificate import Certificate
 from harness.check import Check
 from harness.model import Finding, Severity
-from harness.setups import Agent, Chain, Condition, Group, Plan, Setup, Talk, Team
+from harness.setups import Agent, Chain, Condition, Group, Plan, Setup, Talk, Team, Voice
 from harness.text import one_line
 
 
@@ -177,7 +177,7 @@ class NobodyApproves(RedLine):
             if agent.human == "ALWAYS" or agent.approval:
                 continue
             risky = [name for name in agent.runs if _RISKY.search(name)]
-            if agent.code is not None and not agent.code.approved:
+            if agent.code is not None and not agent.code.approved and agent.code.sandboxed is not True:
                 yield self.at(agent, f"{agent.name} runs code, and nobody is asked first")
             elif risky:
                 tools = ", ".join(one_line(name, 60) for name in risky)
@@ -445,13 +445,17 @@ def walk(plans: Iterable[Plan]) -> Iterator[Plan]:
     for plan in plans:
         yield plan
         if isinstance(plan, Talk):
-            yield from walk(inner for voice in (plan.starter, plan.recipient) for inner in voice.nested)
+            yield from walk(inner for voice in (plan.starter, plan.recipient) for inner in _inner(voice))
         elif isinstance(plan, Group):
-            yield from walk(inner for voice in (plan.starter, *plan.members) for inner in voice.nested)
+            yield from walk(inner for voice in (plan.starter, *plan.members) for inner in _inner(voice))
         elif isinstance(plan, Chain):
             yield from walk(plan.links)
         elif isinstance(plan, Team):
             yield from walk(member.inner for member in plan.members if member.inner is not None)
+
+
+def _inner(voice: Voice) -> tuple[Plan, ...]:
+    return (*voice.nested, *voice.besides)
 
 
 def talks(plans: Iterable[Plan]) -> Iterator[Talk]:
