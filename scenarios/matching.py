@@ -60,7 +60,7 @@ def request_fields(kind: Operation, request: Mapping[str, Json]) -> dict[str, Js
 
 @dataclass(slots=True)
 class _Chain:
-    """A history of one agent in one conversation, with the hash of each of its beginnings."""
+    """A history of an agent in a conversation, with the hash of each of its beginnings."""
 
     messages: list[Json] = field(default_factory=list)
     states: list[bytes] = field(default_factory=list)
@@ -86,7 +86,6 @@ class Matcher:
         self._redact = redact or project()
         self._normalise = normalise or (lambda value: value)
         self._chains: dict[tuple[str | None, str, int], _Chain] = {}
-        self._newest: dict[tuple[str | None, str], _Chain] = {}
         self._texts: dict[str, tuple[bytes, list[str]]] = {}
         """What was cleaned already, by what it was: a replay asks what its cassette holds."""
 
@@ -141,21 +140,14 @@ class Matcher:
         return found
 
     def _chain(self, agent: str | None, conversation: str, messages: Sequence[Json]) -> _Chain:
-        """Find the history that *messages* go on with: the one that begins with the same object.
-
-        Else it is the newest there, if that begins with the like, or a new one. One agent may be in several at a time.
-        """
+        """Find the history that *messages* go on with, of the agent's several: it begins with the same object."""
         first = messages[0] if messages else None
-        chain = self._chains.get((agent, conversation, id(first)))
-        if chain is None or not chain.messages or chain.messages[0] is not first:
-            chain = self._newest.get((agent, conversation))
-            if chain is None or chain.messages[:1] != [first]:
-                chain = _Chain()
+        found = self._chains.get((agent, conversation, id(first)))
+        if found is None or not found.messages or found.messages[0] is not first:
             if len(self._chains) >= _MOST_CHAINS:
                 self._chains = {}
-            self._chains[agent, conversation, id(first)] = chain
-        self._newest[agent, conversation] = chain
-        return chain
+            found = self._chains[agent, conversation, id(first)] = _Chain()
+        return found
 
     def _history(self, chain: _Chain, messages: Sequence[Mapping[str, Json]]) -> bytes:
         known = _common(chain.messages, messages)
