@@ -77,7 +77,8 @@ class EndedLate(Check):
     Why: what came after it was paid for and brought nothing. The answer counts as the same if it comes to the same:
     `\boxed{4}` and "the answer is 4.0" do. So does the word that ends the chat, where nobody took it as that. It is
     told when the conversation is over, if `messages` or more followed the first time it was said, and if its last two
-    messages say it once more. An answer that code or a tool has tried since is new when it is said again. Dollars are told where the cost of the model calls after it is known.
+    messages say it once more. An answer that code or a tool has tried since is new when it is said again. Dollars are
+    told where the cost of the model calls after it is known.
 
     Fix: end on the answer: a predicate that finds it, such as `is_termination_msg=lambda m: "TERMINATE" in (m.get(
     "content") or "")`, a `TextMentionTermination`, a verifier that is asked once. Tell agents to say the word with the

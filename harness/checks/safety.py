@@ -105,7 +105,8 @@ def _offered(call: CallRecord) -> set[str]:
     return {name for each in inner if isinstance(each, dict) and isinstance(name := each.get("name"), str)}
 
 
-_SECRET = re.compile(r"\[secret:([\w-]{1,60}):[0-9a-f]{4}\]")
+_SECRET = re.compile(r"([?&;][\w.-]{0,60}=)?\[secret:([\w-]{1,60}):[0-9a-f]{4}\]")
+_OF_URLS = "url-secret"
 
 
 class SecretSpoken(Check):
@@ -149,7 +150,8 @@ def _marks(value: object, depth: int = 0) -> Iterable[str]:
     """Give the kinds of all marks in *value*, arguments of tools and results included."""
     if isinstance(value, str):
         if "[secret:" in value:
-            yield from _SECRET.findall(value)
+            # What is called like a secret of a URL is taken out wherever it stands; only in a URL is it one for sure.
+            yield from (kind for before, kind in _SECRET.findall(value) if before or kind != _OF_URLS)
     elif depth < _DEEPEST and isinstance(value, dict):
         for each in value.values():
             yield from _marks(each, depth + 1)
