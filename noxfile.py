@@ -22,6 +22,8 @@ READING = [
 ]
 # Who else traces these frameworks, or replays them: measured beside us, and never a dependency.
 PEERS = ["openinference-instrumentation-ag2", "openinference-instrumentation-autogen-agentchat", "vcrpy"]
+# Who else stops loops: measured on the same conversations.
+GUARDS = ["agentloopguard-sdk", "agent-budget-guard-py"]
 PACKAGES = {"harness", "scenarios", "exporters", "tui"}
 GROUPS = nox.project.load_toml("pyproject.toml")
 
@@ -156,5 +158,5 @@ def quickstart(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure what the README claims, each against a peer or floor in the same run: ``nox -s bench -- [names]``."""
-    session.install("-e", ".[classic,agentchat,ag2,tui,otlp]", *PEERS, *group("test"))
+    session.install("-e", ".[classic,agentchat,ag2,tui,otlp]", *PEERS, *GUARDS, *group("test"))
     session.run("python", "-m", "tests.benchmarks", *session.posargs)

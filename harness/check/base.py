@@ -92,6 +92,12 @@ class Check:
         """Give the number to judge by: the project's, else this check's own."""
         return self.settings.thresholds.get(self.code, {}).get(name, self.thresholds[name])
 
+    def meet(self, others: Sequence[Check]) -> None:
+        """Get to know all checks of this judge, itself included, before the first event: who needs the same may share.
+
+        What a check finds must not depend on whom it meets.
+        """
+
     def see(self, event: Event) -> Iterable[Finding]:  # noqa: ARG002 - for subclasses
         """Take in the next event and yield what it shows."""
         return ()

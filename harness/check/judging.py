@@ -49,6 +49,13 @@ class Judge:
                 self._watching[each] = each(self._settings)
             except Exception as error:  # noqa: BLE001, PERF203 - whatever breaks in a check is reported as a finding
                 self._broken.append(self._crashed(each, error, None))
+        everyone = tuple(self._watching.values())
+        for kind, check in list(self._watching.items()):
+            try:
+                check.meet(everyone)
+            except Exception as error:  # noqa: BLE001, PERF203
+                del self._watching[kind]
+                self._broken.append(self._crashed(kind, error, None))
 
     def see(self, event: Event) -> list[Finding]:
         """Show *event* to every check and collect what they find."""

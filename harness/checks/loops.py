@@ -1,178 +1,233 @@
-"""L: agents that go round in circles. A loop is recurrence without new information."""
+"""L: agents that go round in circles. A loop is recurrence without new information.
+
+Each check judges one way of going round, and all of them hear the same (``looping/``). The first finding is a warning,
+where it is a loop; a second one is an error, where it went on for some more rounds. Something new ends the loop.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from harness.check import Check, Need, Settings
-from harness.model import Event, Finding, Json, Message, Operation, Severity, part_text
+from harness.checks.looping.ear import MOST_TALKS, Ear
+from harness.checks.looping.talk import Heard
+from harness.model import Event, Finding, Json, Message, Severity
 from harness.text import one_line
 
-_MOST_REMEMBERED = 4096
 _SHOWN = 80
-
-# What differs from one saying to the next without saying anything new.
-_MASKS = tuple(
-    (re.compile(pattern), mask)
-    for pattern, mask in (
-        (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uuid>"),
-        (r"\b\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:z|[+-]\d\d:?\d\d)?", "<time>"),
-        (r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b", "<time>"),
-        (r"\b0x[0-9a-f]{6,}\b", "<address>"),
-    )
-)
+_GOES_ON = 2
+"""How much further than its threshold a loop comes before it is an error."""
 
 
-def canonical_text(text: str) -> str:
-    """Reduce *text* to what it says: lower case, single spaces, times, addresses and UUIDs masked. Numbers stay.
+class LoopCheck(Check):
+    """Base of the loop checks. A subclass says how far a loop has come and what to tell of it.
 
-    Applying it twice changes nothing more.
+    Its one threshold, *unit*, says how far it must have come to be told of.
     """
-    said = " ".join(text.lower().split())
-    for pattern, mask in _MASKS:
-        said = pattern.sub(mask, said)
-    return said
+
+    unit: ClassVar[str]
+
+    severity = Severity.WARNING
+    needs = frozenset({Need.CONTENT})
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.ear = Ear()
+        self._told: dict[str | None, tuple[int, Severity | None]] = {}
+
+    def meet(self, others: Sequence[Check]) -> None:
+        """Listen with the first of these checks, so that every message is read once."""
+        self.ear = next(other.ear for other in others if isinstance(other, LoopCheck))
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Judge what is known after a message."""
+        heard, message = self.ear.hear(event), event.message
+        if heard is None or message is None:
+            return
+        further, messages = self.come(heard) - self.threshold(self.unit), self.messages(heard)
+        if further < 0 or not messages:
+            return
+        at, told = self._told.get(message.conversation_id, (-1, None))
+        if messages[0] > at:
+            told = None  # what was told of is over
+        if told is Severity.ERROR or (told and further < _GOES_ON):
+            return
+        severity = Severity.ERROR if told else Severity.WARNING
+        self._told.pop(message.conversation_id, None)
+        self._told[message.conversation_id] = (event.number, severity)
+        if len(self._told) > MOST_TALKS:
+            del self._told[next(iter(self._told))]
+        text, evidence = self.tell(heard, message)
+        found = self.finding(
+            f"{text}, and it goes on" if told else text,
+            seq=event.number,
+            span_id=message.span_id,
+            evidence={**evidence, "messages": [*messages]},
+        )
+        yield replace(found, severity=severity)
+
+    def come(self, heard: Heard) -> float:
+        """Say how far the loop has come with this message; 0 if the message is none of it."""
+        raise NotImplementedError
+
+    def messages(self, heard: Heard) -> tuple[int, ...]:
+        """Give the numbers of the messages that go round, the first one first."""
+        raise NotImplementedError
+
+    def tell(self, heard: Heard, message: Message) -> tuple[str, Mapping[str, Json]]:
+        """Say what goes round, and name the messages."""
+        raise NotImplementedError
 
 
-def canonical_move(message: Message) -> str:
-    """Reduce *message* to the move it makes: who says what, and calls what with which arguments.
-
-    Ids of calls do not count; arguments do to the letter, for another argument is other work.
-    """
-    parts = message.body.get("parts")
-    moves = [_part(part) for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-    return json.dumps([message.sender, [move for move in moves if move]], sort_keys=True, default=str)
-
-
-def _part(part: Mapping[str, Json]) -> Json:
-    if part.get("type") == "tool_call":
-        return {"call": part.get("name"), "arguments": _arguments(part.get("arguments"))}
-    text = part_text(part)
-    if text or part.get("type") in {"text", "reasoning", "tool_call_response"}:
-        said = canonical_text(text)
-        return {"said": said} if said else None
-    return {key: value for key, value in part.items() if key != "id"}
-
-
-def _arguments(value: Json) -> Json:
-    """Read arguments that came as a JSON string, so that the order of keys and spaces do not count."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return value.strip()
-
-
-@dataclass(slots=True, kw_only=True)
-class _Seen:
-    """The times one move was made since something new was said in between."""
-
-    places: list[tuple[int, int, str]]  # number within the conversation, number within the run, span id
-
-
-@dataclass(slots=True, kw_only=True)
-class _Talk:
-    """What one conversation has said so far."""
-
-    count: int = 0
-    newest: int = -1
-    reported: bool = False
-    seen: dict[bytes, _Seen] = field(default_factory=dict)
-    senders: list[str] = field(default_factory=list)
-
-
-class RepeatedMessage(Check):
+class RepeatedMessage(LoopCheck):
     """The same message or call comes back again and again, and nothing new is said in between.
 
     Why: agents that repeat themselves spend tokens until a limit stops them: thanks and good wishes without end, the
-    same tool call with the same result, the same code with the same traceback, "continue" to an agent that has nothing
-    to add. Three times is a loop. It counts as the same whatever the case, the spaces, the ids of calls, UUIDs and
-    times of day; another number, argument or result is something new, and so is what a human types. Several agents that
-    repeat the same round of messages are one loop.
+    same tool call with the same result, "continue" to an agent that has nothing to add, empty replies. Three times is a
+    loop. It counts as the same whatever the case, the spaces, the ids of calls, UUIDs and times of day, or a few other
+    words; another number, argument or result is something new, and so is what a human types.
 
     Fix: let the conversation end when its work is done: give the agent that knows it an `is_termination_msg` and a
-    prompt that says when to write the word. Set `max_consecutive_auto_reply` or `max_turns` as a net. For a tool that
-    returns the same error again, return a text that says what to do instead. For polite endings, tell one agent not to
-    answer thanks.
+    prompt that says when to write the word. Set `max_consecutive_auto_reply` or `max_turns` as a net. What a proxy
+    always replies is its `default_auto_reply`: change it, or end the conversation instead. For a tool that returns the
+    same error again, return a text that says what to do instead. For polite endings, tell one agent not to answer
+    thanks.
     """
 
     code = "L101"
     name = "repeated-message"
-    severity = Severity.WARNING
-    needs = frozenset({Need.CONTENT})
+    unit = "times"
     thresholds: ClassVar[Mapping[str, float]] = {"times": 3}
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self._times = int(self.threshold("times"))
-        self._talks: dict[str | None, _Talk] = {}
+    def come(self, heard: Heard) -> float:
+        """Count the messages that made this move."""
+        return len(heard.repeated)
 
-    def see(self, event: Event) -> Iterable[Finding]:
-        """Count what is said again; what a human types is new to every conversation."""
-        if event.message is not None:
-            yield from self._hear(event.message, event.number)
-        elif event.phase == "end" and event.span.operation is Operation.HUMAN and _typed(event):
-            for talk in self._talks.values():
-                talk.newest, talk.reported = talk.count, False
-                talk.count += 1
-        elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
-            self._talks.pop(event.span.span_id, None)
+    def messages(self, heard: Heard) -> tuple[int, ...]:
+        """Give the numbers of these messages."""
+        return heard.repeated
 
-    def _hear(self, message: Message, number: int) -> Iterator[Finding]:
-        talk = self._talks.setdefault(message.conversation_id, _Talk())
-        key = hashlib.blake2b(canonical_move(message).encode(errors="replace"), digest_size=16).digest()
-        place = (talk.count, number, message.span_id)
-        before = talk.seen.pop(key, None)
-        talk.count += 1
-        if before is None:
-            talk.newest, talk.reported, talk.senders = place[0], False, []
-            before = _Seen(places=[place])
-        elif talk.newest > before.places[-1][0]:
-            before = _Seen(places=[place])
+    def tell(self, heard: Heard, message: Message) -> tuple[str, Mapping[str, Json]]:
+        """Say who repeats what."""
+        times, period, others = len(heard.repeated), heard.period, sorted({*heard.round} - {message.sender})
+        calls, words = heard.said.calls, heard.said.text
+        said = f"says {one_line(words, _SHOWN)!r}" if words.strip() else "says nothing"
+        if calls:
+            said = f"calls {one_line(calls[0], _SHOWN)}"
+        text = f"{message.sender} {said} for the {_ordinal(times)} time"
+        if others:
+            text += f", in a round of {period} messages with {', '.join(others)}; nothing is new"
         else:
-            before.places = [*before.places, place][-self._times :]
-        talk.seen[key] = before
-        if len(talk.seen) > _MOST_REMEMBERED:
-            del talk.seen[next(iter(talk.seen))]
-        talk.senders = [*talk.senders[-63:], message.sender]
-        if len(before.places) == self._times and not talk.reported:
-            talk.reported = True
-            yield self._finding(message, before, talk)
-
-    def _finding(self, message: Message, seen: _Seen, talk: _Talk) -> Finding:
-        last, previous = seen.places[-1], seen.places[-2]
-        period = last[0] - previous[0]
-        round_ = list(dict.fromkeys(talk.senders[-period:]))
-        return self.finding(
-            _say(message, round_, period),
-            seq=last[1],
-            span_id=last[2],
-            evidence={
-                "times": len(seen.places),
-                "messages_in_a_round": period,
-                "senders": sorted(round_),
-                "messages": [place[1] for place in seen.places],
-            },
-        )
+            text += ", and nothing new came of it"
+        return text, {
+            "times": times,
+            "messages_in_a_round": period,
+            "senders": sorted(heard.round),
+        }
 
 
-def _say(message: Message, senders: list[str], period: int) -> str:
-    calls = message.tool_calls
-    said = f"calls {calls[0].get('name')}" if calls else f"says {one_line(message.text, _SHOWN)!r}"
-    if not calls and not message.text.strip():
-        said = "says nothing"
-    if period == 1 or len(senders) == 1:
-        return f"{message.sender} {said} for the third time, and nothing new came of it"
-    others = ", ".join(sorted({sender for sender in senders if sender != message.sender}))
-    return f"{message.sender} {said} for the third time, in a round of {period} messages with {others}; nothing is new"
+class NothingNew(LoopCheck):
+    """Messages follow each other that say nothing new, in ever new words.
+
+    Why: when the answer is there and nobody ends the conversation, agents agree, sum up and thank each other until a
+    limit stops them; two who refuse each other do the same politely. No text comes twice, but no figure, name or result
+    is said that was not said before. Four such messages in a row are told of; of two agents who talk with each other,
+    only those in nearly the same words. Long prose with many new words, code, calls and their results, and what a human
+    types are something new.
+
+    Fix: end the conversation where the answer is given: an `is_termination_msg` that finds what your agents really
+    write (SOLUTION FOUND is not SOLUTION_FOUND, and a model's backslash before a b can arrive as a backspace), or a
+    termination condition on the result. In a group chat, set it on the manager too. Where an agent lacks something it
+    keeps asking for, let it end the conversation and say so.
+    """
+
+    code = "L102"
+    name = "nothing-new"
+    unit = "messages"
+    thresholds: ClassVar[Mapping[str, float]] = {"messages": 4}
+
+    def come(self, heard: Heard) -> float:
+        """Weigh what was said since there was something new."""
+        return heard.weight if heard.quiet[-1:] == (heard.number,) else 0
+
+    def messages(self, heard: Heard) -> tuple[int, ...]:
+        """Give the numbers of these messages."""
+        return heard.quiet
+
+    def tell(self, heard: Heard, message: Message) -> tuple[str, Mapping[str, Json]]:
+        """Say since when nothing is new."""
+        since = f"since the result in message {heard.answered}" if heard.answered is not None else "any more"
+        text = f"{len(heard.quiet)} messages say nothing new {since}, the last {one_line(heard.said.text, _SHOWN)!r}"
+        return text, {
+            "onset": heard.quiet[0],
+            "answered": heard.answered,
+            "sender": message.sender,
+        }
 
 
-def _typed(event: Event) -> bool:
-    value = event.call.reply.get("input") if event.call is not None and event.call.reply else None
-    return isinstance(value, str) and bool(value.strip())
+class SameOutcome(LoopCheck):
+    """Whatever is tried, the same comes of it: the same error, or the same figures.
+
+    Why: an agent that changes its code or its arguments and gets the same error three times does not know what is
+    wrong. Each attempt costs a model call with the whole history. An error is the same whatever its line numbers, paths
+    and times. That a tool or an executor succeeds as before is no loop: batch work and a build after each edit do.
+
+    Fix: give the error a text that says what to do (which arguments are valid, which module is missing), or let a tool
+    that fails twice for the same reason return "stop and ask". Limit attempts with `max_consecutive_auto_reply`.
+    """
+
+    code = "L103"
+    name = "same-outcome"
+    unit = "times"
+    thresholds: ClassVar[Mapping[str, float]] = {"times": 3}
+
+    def come(self, heard: Heard) -> float:
+        """Count the outcomes in a row that are the same."""
+        return len(heard.outcomes)
+
+    def messages(self, heard: Heard) -> tuple[int, ...]:
+        """Give the numbers of these messages."""
+        return heard.outcomes
+
+    def tell(self, heard: Heard, message: Message) -> tuple[str, Mapping[str, Json]]:
+        """Say what comes out."""
+        last = heard.said.text.strip().splitlines()[-1]
+        kind = "error" if heard.said.failed else "result"
+        text = f"the same {kind} for the {_ordinal(len(heard.outcomes))} time: {one_line(last, _SHOWN)!r}"
+        return text, {"outcome": kind, "sender": message.sender}
+
+
+class AnswersItself(LoopCheck):
+    """One agent speaks again and again, answers itself, and says nothing new.
+
+    Why: nobody else has anything to say, so the same agent is asked once more: "it seems there is no further input, let
+    me know". A speaker selection that may choose the last speaker again, or a proxy with empty replies, does this until
+    a limit ends it.
+
+    Fix: in a group chat set `allow_repeat_speaker=False`, and a termination word for "nothing more to do". Let a user
+    proxy end the conversation instead of replying with an empty text.
+    """
+
+    code = "L104"
+    name = "answers-itself"
+    unit = "messages"
+    thresholds: ClassVar[Mapping[str, float]] = {"messages": 3}
+
+    def come(self, heard: Heard) -> float:
+        """Count the messages in a row that followed the sender's own."""
+        return len(heard.alone) if heard.alone[-1:] == (heard.number,) else 0
+
+    def messages(self, heard: Heard) -> tuple[int, ...]:
+        """Give the numbers of these messages."""
+        return heard.alone
+
+    def tell(self, heard: Heard, message: Message) -> tuple[str, Mapping[str, Json]]:
+        """Say who goes on."""
+        text = f"{message.sender} goes on by itself for the {_ordinal(len(heard.alone))} time and says nothing new"
+        return text, {"sender": message.sender}
+
+
+def _ordinal(number: int) -> str:
+    return {3: "third", 4: "fourth", 5: "fifth"}.get(number, f"{number}th")

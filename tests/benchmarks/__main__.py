@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from . import care, follow, overhead, replay, span, start_up, store
+from . import care, follow, loops, overhead, replay, span, start_up, store
 
 BENCHMARKS = {
     "start-up": start_up.figures,
     "span": span.figures,
     "store": store.figures,
     "follow": follow.figures,
+    "loops": loops.figures,
     "care": care.figures,
     "overhead": overhead.figures,
     "replay": replay.figures,

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.check import judge
-from harness.checks.loops import canonical_move, canonical_text
-from harness.model import Operation
+from harness.checks.looping.reading import canonical_move, canonical_text
+from harness.model import Operation, Severity
 from tests.checks.talks import Talk, call, result, talk
 
 
-def loops(events):
-    return [finding for finding in judge(events, select=["L"]) if finding.code == "L101"]
+def loops(events, code="L101"):
+    return [finding for finding in judge(events, select=[code]) if finding.severity is Severity.WARNING]
 
 
 def test_one_agent_that_says_the_same_three_times_is_a_loop():
@@ -46,9 +46,9 @@ def test_the_finding_points_at_every_message_that_says_the_same():
     events = talk(["ann: Thanks!", "ben: Welcome!"] * 3 + ["ann: Bye."])
     (finding,) = loops(events)
     spoken = [event.message for event in events if event.message]
-    assert finding.evidence["messages"] == [1, 3, 5]
-    assert {spoken[number].text for number in finding.evidence["messages"]} == {"Welcome!"}
-    assert (finding.seq, finding.span_id) == (5, spoken[5].span_id)
+    assert finding.evidence["messages"] == [0, 2, 4]
+    assert {spoken[number].text for number in finding.evidence["messages"]} == {"Thanks!"}
+    assert (finding.seq, finding.span_id) == (4, spoken[4].span_id)
 
 
 def test_case_spaces_times_addresses_and_uuids_are_nothing_new():
@@ -158,6 +158,12 @@ def test_making_a_text_canonical_twice_changes_nothing_more(text):
 @given(st.lists(WORDS.filter(str.strip), min_size=1, max_size=30, unique_by=canonical_text))
 def test_a_conversation_in_which_everything_is_new_has_no_loop(texts):
     assert loops(talk([("ann" if number % 2 else "ben", [text_part(text)]) for number, text in enumerate(texts)])) == []
+
+
+def test_a_loop_that_goes_on_for_two_more_rounds_is_an_error_and_told_of_no_more():
+    found = judge(talk(["ann: Thanks!", "ben: Welcome!"] * 40), select=["L101"])
+    assert [(each.severity, each.seq) for each in found] == [(Severity.WARNING, 4), (Severity.ERROR, 8)]
+    assert found[1].text.endswith("and it goes on")
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=6), st.integers(3, 5))

@@ -1,0 +1,91 @@
+"""Moves that come back: the same to the letter, or nearly so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.checks.looping.reading import Said
+
+ALIKE = 0.72
+"""Share of neighbouring words that two messages have in common, of those in either, to be one message reworded."""
+MOST_DIFFERENT = 16
+"""Neighbouring words that two long messages may have for themselves and still be one."""
+SENDERS_MOVES = 10
+"""Different moves of a sender that are held against its next one."""
+ALL_MOVES = 2048
+"""Different moves of a conversation that are known again to the letter."""
+MOST_LISTED = 20
+"""Messages that are listed after the first one; a loop is told of long before."""
+_TAKEN_BACK = 2
+_SENDERS = 64
+
+
+@dataclass(slots=True, kw_only=True)
+class Move:
+    """A move, and the numbers of the messages that made it since there was something new.
+
+    *turn* counts the messages of its conversation, and *period* those from one time to the next.
+    """
+
+    key: bytes
+    pairs: frozenset[tuple[str, str]]
+    places: list[int]
+    turn: int
+    period: int = 0
+
+
+class Repeats:
+    """The moves of one conversation."""
+
+    def __init__(self) -> None:
+        self._exact: dict[tuple[str, bytes], None] = {}
+        self._recent: dict[str, list[Move]] = {}
+
+    def again(self, said: Said) -> bool:
+        """Say whether its sender made this move before, to the letter; remember that it did now."""
+        key = (said.sender, said.key)
+        known = key in self._exact
+        self._exact.pop(key, None)
+        self._exact[key] = None
+        if len(self._exact) > ALL_MOVES:
+            del self._exact[next(iter(self._exact))]
+        return known
+
+    def like(self, said: Said, *, fresh: bool) -> Move | None:
+        """Find the move that *said* makes again. What is *fresh* says something new, so only an equal one will do."""
+        for move in reversed(self._recent.get(said.sender, ())):
+            if move.key == said.key or (not fresh and not said.calls and _alike(move.pairs, said.pairs)):
+                return move
+        return None
+
+    def count(self, said: Said, move: Move | None, number: int, turn: int) -> Move:
+        """Note *said* as *move* made again, or as a new one."""
+        recent = self._recent.pop(said.sender, [])
+        self._recent[said.sender] = recent
+        if len(self._recent) > _SENDERS:
+            del self._recent[next(iter(self._recent))]
+        if move is None:
+            move = Move(key=said.key, pairs=said.pairs, places=[], turn=turn)
+        else:
+            recent[:] = [each for each in recent if each is not move]
+            move.key, move.pairs, move.turn, move.period = said.key, said.pairs, turn, turn - move.turn
+        move.places.append(number)
+        del move.places[1:-MOST_LISTED]
+        recent.append(move)
+        del recent[:-SENDERS_MOVES]
+        return move
+
+    def informed(self) -> None:
+        """Something new was said: what was counted so far counts for less, and soon for nothing."""
+        for moves in self._recent.values():
+            for move in moves:
+                del move.places[:_TAKEN_BACK]
+
+
+def _alike(mine: frozenset[tuple[str, str]], its: frozenset[tuple[str, str]]) -> bool:
+    fewer, more = sorted((len(mine), len(its)))
+    if not fewer or fewer < ALIKE * more:
+        return False
+    common = len(mine & its)
+    either = len(mine) + len(its) - common
+    return common >= ALIKE * either and either - common <= MOST_DIFFERENT
