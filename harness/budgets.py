@@ -238,9 +238,10 @@ def used(
 def cost_usd(
     call: Call, reply: Reply, given: int, taken: int, overrides: Mapping[str, tuple[float, float]] | None
 ) -> float | None:
-    """Price a call that was answered, in US dollars: as the adapter knows, else by the table; None if nobody does."""
+    """Price a call that was answered, in US dollars: as the adapter knows, the program says, or else the table."""
     stated = reply.attributes.get(semconv.GEN_AI_COST)
-    if isinstance(stated, (int, float)):
+    stated = stated if isinstance(stated, (int, float)) else call.stated_usd(given, taken)
+    if stated is not None:
         return float(stated)
     value = reply.value or {}
     cached = (value.get("usage") or {}).get("cached_tokens") or 0

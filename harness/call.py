@@ -49,7 +49,8 @@ class Call:
 
     *native* is the framework's own request, for the adapter that made the call. *attributes* are
     further span attributes that describe it. *conversation* names the conversation the call belongs to
-    (stable from run to run: the scope of matching). *framework_cost* reads the framework's own price off a reply.
+    (stable from run to run: the scope of matching). *price* is what the program itself says that the model costs, in
+    US dollars for a thousand tokens: given, and taken.
     """
 
     operation: Operation
@@ -58,6 +59,11 @@ class Call:
     conversation: str = ""
     native: Any = None
     attributes: Mapping[str, Json] = field(default_factory=dict)
+    price: tuple[float, float] | None = None
+
+    def stated_usd(self, given: int, taken: int) -> float | None:
+        """Price so many tokens, *given* and *taken*, as the program says; None where it says nothing."""
+        return None if self.price is None else (given * self.price[0] + taken * self.price[1]) / 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

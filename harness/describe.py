@@ -115,6 +115,9 @@ def _cost(
     given, taken, cached = usage.get("input_tokens"), usage.get("output_tokens"), usage.get("cached_tokens")
     if given is None or taken is None:
         return None
+    stated = call.stated_usd(given, taken)
+    if stated is not None:
+        return stated
     model = value.get("model") or call.request.get("model")
     cost = prices.cost_usd(model, given, taken, cached_tokens=cached or 0, overrides=price_overrides)
     if cost is None and model and given + taken:

@@ -86,7 +86,9 @@ def _ask_model(adapter: Watcher, original: Function) -> Function:
         with openai_client.watching() as wire:
             return through(
                 adapter,
-                lambda: make_call(Operation.CHAT, asking.agent, native.request(params, adapter.messages)),
+                lambda: make_call(
+                    Operation.CHAT, asking.agent, native.request(params, adapter.messages), price=asking.price
+                ),
                 lambda: original(client, params, *args, **kwargs),
                 lambda response: {**native.reply(response), **({"chunks": wire.lengths} if wire.lengths else {})},
                 lambda value: _streamed(params, value),
@@ -116,19 +118,16 @@ def _amended(adapter: Watcher, asking: Asking, params: Mapping[str, Any]) -> Map
     return {**found, "messages": [told, *messages]}
 
 
-def _priced(client: Any, price: Any, response: Any) -> dict[str, Json]:
+def _priced(client: Any, price: tuple[float, float] | None, response: Any) -> dict[str, Json]:
     """Say what the framework itself is going to make of *response* in US dollars, where it knows a price.
 
-    *price* is that of the program's ``config_list``: then it is the call's cost. Nothing of the program is called, and
-    nothing that warns.
+    *price* is that of the program's ``config_list``. Nothing of the program is called, and nothing that warns.
     """
     cost = getattr(response, "cost", None)  # clients of other providers have worked it out by now
     usage = getattr(response, "usage", None)
     given, taken = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None) or 0
     if given is not None and price is not None:
-        rates = (price, price) if isinstance(price, (int, float)) else tuple(price)
-        stated = (given * rates[0] + taken * rates[1]) / 1000
-        return {semconv.HARNESS_COST_FRAMEWORK: stated, semconv.GEN_AI_COST: stated}
+        return {semconv.HARNESS_COST_FRAMEWORK: (given * price[0] + taken * price[1]) / 1000}
     if given is not None and not isinstance(cost, (int, float)) and type(client).__name__ == "OpenAIClient":
         from autogen.oai.openai_utils import OAI_PRICE1K
 
@@ -195,9 +194,18 @@ def _separate_config(adapter: Watcher, original: Function) -> Function:
         create_config, extra = original(wrapper, config)
         asking = _asking.get()
         if asking is not None:
-            asking.price = extra.get("price")
+            asking.price = _rates(extra.get("price"))
         if adapter.recording.uncached:
             extra = {**extra, "cache": None, "cache_seed": None}
         return create_config, extra
 
     return _separate_create_config
+
+
+@safely
+def _rates(price: Any) -> tuple[float, float] | None:
+    """Read a price for a thousand tokens: one for those given and those taken, or one each."""
+    if price is None:
+        return None
+    given, taken = (price, price) if isinstance(price, (int, float)) else price
+    return float(given), float(taken)

@@ -25,10 +25,10 @@ class Watcher(Adapter, Protocol):
 class Asking:
     """What a framework method wants of the outside, which is reached further down; *done* once it is.
 
-    *price* is the program's own for the model that is asked, in US dollars for a thousand tokens.
+    *price* is the program's own for the model that is asked, in US dollars for a thousand tokens given, and taken.
     """
 
     agent: Any
     request: Mapping[str, Any]
     done: bool = False
-    price: Any = None
+    price: tuple[float, float] | None = None

@@ -107,7 +107,14 @@ def outcome(reply: Reply, rebuild: Callable[[Value], Any]) -> Any:
     return rebuild(reply.value)
 
 
-def make_call(operation: Operation, agent: Any, request: Value, attributes: Value | None = None) -> Call:
+def make_call(
+    operation: Operation,
+    agent: Any,
+    request: Value,
+    attributes: Value | None = None,
+    *,
+    price: tuple[float, float] | None = None,
+) -> Call:
     """Make the call, in the conversation that is going on. *agent* is one or its name; None: the one who is at it."""
     conversation = up(Operation.CONVERSATION)
     named = agent if isinstance(agent, str) else str(getattr(agent, "name", "") or "")
@@ -117,6 +124,7 @@ def make_call(operation: Operation, agent: Any, request: Value, attributes: Valu
         request=request,
         conversation=conversation.record["attributes"].get(semconv.GEN_AI_WORKFLOW, "") if conversation else "",
         attributes=attributes or {},
+        price=price,
     )
 
 

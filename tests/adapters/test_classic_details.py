@@ -147,6 +147,23 @@ def test_a_price_that_the_program_states_is_the_calls_cost(store: Path, price: A
     assert seen.run.summary.cost_usd == pytest.approx(theirs)
 
 
+def test_a_price_that_the_program_states_holds_in_a_replay(store: Path, tmp_path: Path) -> None:
+    def play(server: ScriptedServer) -> Any:
+        settings = config(server, price=[0.5, 1.0])
+        settings["config_list"][0]["model"] = "our-own-llama"
+        return proxy().initiate_chat(autogen.AssistantAgent("helper", llm_config=settings), message="Go.")
+
+    with ScriptedServer(["Yes. TERMINATE"]) as server, recording(store, mode="record") as live:
+        first = play(server)
+    cassette = plugins.sibling("scenarios.cassette").from_runs(live.runs)
+    cassette.write(tmp_path / "c.jsonl")
+    with recording(store) as seen, ScriptedServer([]) as silent, harness.replay(tmp_path / "c.jsonl"):
+        again = play(silent)
+    assert silent.log == []
+    assert again.cost == first.cost
+    assert seen.run.summary.cost_usd == live.run.summary.cost_usd > 0
+
+
 def refuses_a_single_price() -> bool:
     try:
         autogen.AssistantAgent("a", llm_config={"config_list": [{"model": "m", "api_key": "k", "price": 2.0}]})
