@@ -186,25 +186,57 @@ def room(limit: Limit, used: float, promised: float, bound: Bound, *, reserving:
 # What a call may use, and what it used -------------------------------------------------------------------------------
 
 
-def bound(call: Call, *, reserve_output: int, overrides: Mapping[str, tuple[float, float]] | None = None) -> Bound:
-    """Say what *call* may use at most; its answer is taken to have *reserve_output* tokens where it says nothing."""
-    if call.operation is Operation.TOOL:
-        return Bound(least={"tool_calls": 1}, most={"tool_calls": 1})
-    if call.operation is not Operation.CHAT:
-        return Bound(least={}, most={})
-    request = call.request
-    parameters = request.get("parameters") or {}
-    given = input_tokens(request)
-    cap = output_cap(parameters)
-    taken = (reserve_output if cap is None else cap) * choices(parameters)
-    least: dict[str, float] = {"tokens": given, "model_calls": 1}
-    most: dict[str, float] = {"tokens": given + taken, "model_calls": 1}
-    model = request.get("model")
-    cost = prices.cost_usd(model, given, taken, overrides=overrides)
-    if cost is not None:
-        most["cost_usd"] = cost
-        least["cost_usd"] = prices.cost_usd(model, given, 0, overrides=overrides) or 0.0
-    return Bound(least=least, most=most, sure=cap is not None, input_tokens=given)
+class Bounds:
+    """Says what calls may use at most. A history that has grown costs what is new of it."""
+
+    def __init__(self, reserve_output: int, overrides: Mapping[str, tuple[float, float]] | None = None) -> None:
+        """Take an answer to have *reserve_output* tokens where a request says nothing; *overrides* are prices."""
+        self._reserve_output = reserve_output
+        self._overrides = overrides
+        self._histories: dict[int, tuple[list[Json], int]] = {}
+
+    def of(self, call: Call) -> Bound:
+        """Say what *call* may use at most."""
+        if call.operation is Operation.TOOL:
+            return Bound(least={"tool_calls": 1}, most={"tool_calls": 1})
+        if call.operation is not Operation.CHAT:
+            return Bound(least={}, most={})
+        request = call.request
+        parameters = request.get("parameters") or {}
+        given = self._said(request.get("messages") or ()) + size([request.get("tools") or (), parameters])
+        cap = output_cap(parameters)
+        taken = (self._reserve_output if cap is None else cap) * choices(parameters)
+        least: dict[str, float] = {"tokens": given, "model_calls": 1}
+        most: dict[str, float] = {"tokens": given + taken, "model_calls": 1}
+        model = request.get("model")
+        cost = prices.cost_usd(model, given, taken, overrides=self._overrides)
+        if cost is not None:
+            most["cost_usd"] = cost
+            least["cost_usd"] = prices.cost_usd(model, given, 0, overrides=self._overrides) or 0.0
+        return Bound(least=least, most=most, sure=cap is not None, input_tokens=given)
+
+    def _said(self, messages: Sequence[Json]) -> int:
+        """Bound the tokens of *messages* from above: their bytes, and their pictures."""
+        if not messages:
+            return 0
+        first, asked = messages[0], list(messages)
+        before, found = self._histories.get(id(first), ([None], 0))
+        known = len(before)
+        if before[0] is not first or asked[:known] != before:
+            known, found = 0, 0
+        found += sum(size(message) + PICTURE_TOKENS * _pictures(message) for message in asked[known:])
+        if len(self._histories) >= _MOST_HISTORIES:
+            self._histories = {}
+        self._histories[id(first)] = asked, found
+        return found
+
+
+_MOST_HISTORIES = 64
+
+
+def size(value: Json) -> int:
+    """Count the bytes of *value* as JSON, and of what stands between it and the next."""
+    return len(encode(value).encode(errors="replace")) + 1
 
 
 def used(
@@ -227,7 +259,7 @@ def used(
     if given is None:
         given = promised.input_tokens
     if taken is None:
-        taken = len(encode([value.get("message"), value.get("choices")]).encode())
+        taken = size([value.get("message"), value.get("choices")])
     found: dict[str, float] = {"model_calls": 1, "tokens": given + taken}
     cost = cost_usd(call, reply, given, taken, overrides)
     if cost is not None:
@@ -247,13 +279,6 @@ def cost_usd(
     cached = (value.get("usage") or {}).get("cached_tokens") or 0
     model = value.get("model") or call.request.get("model")
     return prices.cost_usd(model, given, taken, cached_tokens=cached, overrides=overrides)
-
-
-def input_tokens(request: Mapping[str, Json]) -> int:
-    """Bound the tokens of a chat *request* from above: the bytes of its messages and tools, and its pictures."""
-    messages = request.get("messages") or ()
-    said = len(encode([messages, request.get("tools") or (), request.get("parameters") or {}]).encode())
-    return said + PICTURE_TOKENS * sum(_pictures(one) for one in messages)
 
 
 def _pictures(message: Json) -> int:

@@ -13,12 +13,13 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from harness import budgets, faults, semconv
-from harness.budgets import Budget, Limit, Reached, Ticket
+from harness.budgets import Bounds, Budget, Limit, Reached, Ticket
 from harness.call import Call, Reply, StoppedError
 from harness.check import Judge, Settings
 from harness.errors import UsageError
@@ -41,11 +42,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("harness")
 
-ON_STOP: Final = ("end", "raise")
+ON_STOP: Final = ("end", "raise", "note")
 DEFAULTS: Final[Mapping[str, float]] = {"max_model_calls": 30, "max_cost_usd": 2.0, "max_seconds": 180}
 """The limits of a guard that says nothing about them. None in their place takes one away."""
 RESERVE_OUTPUT_TOKENS: Final = 4096
 _LONGEST = 300
+_MOST_KEPT = 1000
+_SAID = {False: "was stopped", True: "would be stopped"}
 _HINT = "It is stopped by its guard."
 _NUDGE = "A note from the program that runs this conversation: {} Do something else, or say that you are done."
 
@@ -66,11 +69,13 @@ class _Guarded:
 
     run: RunState
     budget: Budget
+    bounds: Bounds
     judge: Judge
     events: Watching
     began: float = field(default_factory=time.monotonic)
     lock: Any = field(default_factory=threading.RLock)
     why: Why | None = None
+    noted: bool = False
     nudges: dict[str, str] = field(default_factory=dict)
     unpriced: set[str] = field(default_factory=set)
 
@@ -92,10 +97,10 @@ class Guard:
         """Hold *limits* (over the DEFAULTS), and judge by *checks* (codes, their beginnings or names; default: all).
 
         With *on_stop* ``end`` a conversation ends its framework's own normal way; with ``raise`` the program gets the
-        OpenAI client's RateLimitError with AgentWall's body. With *nudge* a warning is told to the agent. With
-        *fail_closed* nothing is asked of a model whose price nobody knows while dollars are limited, nor once the guard
-        itself has failed. With *cap_output* no answer may be longer than *reserve_output_tokens*. Raises UsageError for
-        a limit or a setting that is none.
+        OpenAI client's RateLimitError with AgentWall's body, and with ``note`` it is only noted. With *nudge* a warning
+        is told to the agent. With *fail_closed* nothing is asked of a model whose price nobody knows while dollars are
+        limited, nor once the guard itself has failed. With *cap_output* no answer may be longer than
+        *reserve_output_tokens*. Raises UsageError for a limit or a setting that is none.
         """
         if on_stop not in ON_STOP:
             raise UsageError(f"on_stop must be one of {', '.join(ON_STOP)}, not {on_stop!r}")
@@ -107,8 +112,11 @@ class Guard:
         self.fail_closed = fail_closed
         self.cap_output = cap_output
         self.stops: list[Stop] = []
-        """The runs that were stopped, in order."""
+        """The runs that were stopped, in order; with ``note`` those that would have been."""
+        self.findings: deque[tuple[str, Finding]] = deque(maxlen=_MOST_KEPT)
+        """What the checks found, with the id of the run: the last thousand."""
         self.active = True
+        self._states: deque[_Guarded] = deque(maxlen=_MOST_KEPT)
         self._checks = tuple(checks)
         self._reserve_output = reserve_output_tokens
         self._settings = Settings()
@@ -147,7 +155,7 @@ class Guard:
 
     @property
     def reason(self) -> str | None:
-        """Why the first of the runs that were stopped was; None if none was."""
+        """Why the first of the runs that were stopped, or would have been, was; None if none was."""
         return self.stops[0].why.reason if self.stops else None
 
     def attach(self, trace: Trace, store: Path, project: Config) -> None:
@@ -171,7 +179,24 @@ class Guard:
 
     def begin(self, run: RunState) -> _Guarded:
         """Begin to guard *run*."""
-        return _Guarded(run, Budget(self.limits, reserving=self._reserving), self._judge(), Watching(run.messages))
+        state = _Guarded(
+            run,
+            Budget(self.limits, reserving=self._reserving),
+            Bounds(self._reserve_output, self._settings.prices),
+            self._judge(),
+            Watching(run.messages),
+        )
+        self._states.append(state)
+        return state
+
+    def finish(self) -> None:
+        """Take every run for over: what shows only then is among the findings, and stops nothing any more."""
+        self.active = False
+        for state in self._states:
+            with state.lock:
+                found = state.judge.suppress(state.judge.finish())
+            self.findings.extend((state.run.run_id, finding) for finding in found)
+        self._states.clear()
 
     def stopped(self, state: _Guarded, agent: str | None) -> StoppedError | None:
         """Say why the run may not go on, if so."""
@@ -207,7 +232,8 @@ class Guard:
 
     def killed(self, state: _Guarded, reason: str) -> StoppedError:
         """Take in that the run was stopped from outside."""
-        return self._stop(state, Why(kind=KILLED, reason=reason, more={"kill_reason": "user"}))
+        stopped = self._stop(state, Why(kind=KILLED, reason=reason, more={"kill_reason": "user"}))
+        return StoppedError(reason) if stopped is None else stopped
 
     def changes(self, state: _Guarded, agent: str | None) -> Mapping[str, Any]:
         """Say what the next model request of *agent* shall have: ``max_tokens``, a ``nudge``, or nothing."""
@@ -237,7 +263,7 @@ class Guard:
     # What it does -------------------------------------------------------------------------------------------------
 
     def _stopped(self, state: _Guarded, agent: str | None, *, spent: bool = False) -> StoppedError | None:
-        if state.why is None:
+        if state.why is None and self._holds(state):
             run = state.run
             now = {"messages": run.messages, "turns": run.turns, "seconds": time.monotonic() - state.began}
             reached = state.budget.reached(agent, now, spent=spent)
@@ -245,10 +271,14 @@ class Guard:
                 return self._reached(state, reached)
         return self._error(state, state.why) if state.why is not None else None
 
+    def _holds(self, state: _Guarded) -> bool:
+        """Say whether limits are still looked at: one that is only noted is noted once."""
+        return self.on_stop != "note" or not state.noted
+
     def _reserved(self, state: _Guarded, call: Call) -> Ticket | StoppedError | None:
-        if call.operation not in {Operation.CHAT, Operation.TOOL} or not self.limits:
+        if call.operation not in {Operation.CHAT, Operation.TOOL} or not self.limits or not self._holds(state):
             return None
-        most = budgets.bound(call, reserve_output=self._reserve_output, overrides=self._settings.prices)
+        most = state.bounds.of(call)
         if self.fail_closed and self._dollars and call.operation is Operation.CHAT and "cost_usd" not in most.most:
             model = one_line(str(call.request.get("model")), 60)
             return self._stop(
@@ -289,6 +319,7 @@ class Guard:
 
     def _found(self, state: _Guarded, event: Event, finding: Finding) -> None:
         """Stop the run for an error; note a warning, or have it told to the agent that spoke."""
+        self.findings.append((state.run.run_id, finding))
         said = f"{finding.code} {finding.name}: {one_line(finding.text, _LONGEST)}"
         ours = finding.code.startswith("X")  # what of the harness itself failed is no fault of the agents'
         if finding.severity is Severity.ERROR and (self.fail_closed or not ours):
@@ -302,7 +333,7 @@ class Guard:
         else:
             self._note(state, "note", finding.code, said)
 
-    def _reached(self, state: _Guarded, reached: Reached) -> StoppedError:
+    def _reached(self, state: _Guarded, reached: Reached) -> StoppedError | None:
         limit = reached.limit
         more: dict[str, Json] = {
             "limit": limit.most,
@@ -317,19 +348,23 @@ class Guard:
             more = {"step": int(reached.used), **more}
         return self._stop(state, Why(kind=LIMIT, reason=str(reached), more=more))
 
-    def _stop(self, state: _Guarded, why: Why) -> StoppedError:
+    def _stop(self, state: _Guarded, why: Why) -> StoppedError | None:
+        """Stop the run for *why*, unless something has before; or only note it, where that is what is asked for."""
+        noting = self.on_stop == "note" and why.kind != KILLED
         with state.lock:
-            first = state.why is None
-            if state.why is None:
+            first = not state.noted if noting else state.why is None
+            state.noted = state.noted or noting
+            if not noting and state.why is None:
                 state.why = why
+            if first:
                 self.stops.append(Stop(run_id=state.run.run_id, why=why))
         if first:
-            log.warning("run %s was stopped: %s", printable(state.run.run_id), printable(why.reason))
-            self._note(state, "stop", why.code, why.reason)
-        return self._error(state, state.why)
+            log.warning("run %s %s: %s", printable(state.run.run_id), _SAID[noting], printable(why.reason))
+            self._note(state, "note" if noting else "stop", why.code, why.reason)
+        return self._error(state, state.why) if state.why is not None else None
 
     def _error(self, state: _Guarded, why: Why) -> StoppedError:
-        if self.on_stop == "end":
+        if self.on_stop != "raise":
             return StoppedError(why.reason, hint=_HINT)
         return refusal(why, state.run.run_id)
 
@@ -439,4 +474,4 @@ def guard(limits: Mapping[str, Json] | None = None, **settings: Any) -> Iterator
         with guarded(made):
             yield made
     finally:
-        made.active = False
+        made.finish()

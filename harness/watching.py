@@ -8,6 +8,7 @@ processes take part in, each sees its own part.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
@@ -22,6 +23,7 @@ from harness.scopes import Scope
 from harness.store import records
 
 _MOST_REMEMBERED = 4096
+_MOST_HISTORIES = 16
 
 
 class Watching:
@@ -34,6 +36,7 @@ class Watching:
         self._told: set[str] = set()
         self._asked: dict[str, tuple[Sequence[Link], Sequence[Part]]] = {}
         self._known: dict[str, Json] = {}
+        self._histories: deque[tuple[int, str, list[Message]]] = deque(maxlen=_MOST_HISTORIES)
 
     def see(self, scope: Scope, line: str, contents: Sequence[Part], links: Sequence[Link]) -> Iterator[Event]:
         """Take in the record *line* of the span *scope*, and yield the events that it brings.
@@ -97,8 +100,16 @@ class Watching:
         return Event(seq=seq, number=self._number, at_ns=at_ns, phase=phase, span=span)
 
     def _history(self, links: Sequence[Link]) -> list[Message]:
-        bodies = (message(self._content(part)) for _, _, part in links)
-        return [body for body in bodies if body is not None]
+        """Read a history; of one read before its beginning is taken over, for a link stands for all before it."""
+        known, found = 0, list[Message]()
+        for count, name, before in self._histories:
+            if known < count <= len(links) and links[count - 1][0] == name:
+                known, found = count, before
+        bodies = (message(self._content(part)) for _, _, part in links[known:])
+        found = [*found, *(body for body in bodies if body is not None)]
+        if links:
+            self._histories.append((len(links), links[-1][0], found))
+        return found
 
     def _contents(self, parts: Sequence[Part]) -> Mapping[str, Json]:
         return {part[0]: self._content(part) for part in parts}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import harness
 from harness import budgets
-from harness.budgets import Bound, Budget, Limit, Reached
+from harness.budgets import Bound, Bounds, Budget, Limit, Reached
 from harness.call import Call, Reply
 from harness.errors import UsageError
 from harness.model import Operation
@@ -41,7 +41,7 @@ def answer(given: int | None, taken: int | None, text: str = "Hi.") -> Reply:
 @given(st.text(max_size=400), st.one_of(st.none(), st.integers(1, 10_000)), st.integers(1, 4))
 def test_a_bound_holds_whatever_is_said(text: str, most: int | None, many: int) -> None:
     call = chat(text, **({} if most is None else {"max_tokens": most}), n=many)
-    bound = budgets.bound(call, reserve_output=4096)
+    bound = Bounds(4096).of(call)
     assert bound.input_tokens >= len(json.dumps(text, ensure_ascii=False).encode(errors="replace")) - 2
     assert bound.most["tokens"] == bound.input_tokens + many * (4096 if most is None else most)
     assert bound.sure is (most is not None)
@@ -49,16 +49,25 @@ def test_a_bound_holds_whatever_is_said(text: str, most: int | None, many: int) 
     assert cost == pytest.approx((bound.input_tokens * 0.15 + (bound.most["tokens"] - bound.input_tokens) * 0.6) / 1e6)
 
 
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=6), st.integers(0, 6))
+def test_a_history_that_has_grown_is_bounded_as_if_it_were_new(texts: list[str], edited: int) -> None:
+    messages = [{"role": "user", "parts": [{"type": "text", "content": text}]} for text in texts]
+    known = Bounds(4096)
+    for count in (1, len(messages), max(1, edited % len(messages)), len(messages)):
+        call = Call(operation=Operation.CHAT, agent="ann", request={"messages": messages[:count]})
+        assert known.of(call) == Bounds(4096).of(call)
+
+
 def test_a_picture_by_its_address_counts_though_its_bytes_are_not_sent() -> None:
     call = chat()
     picture = {"role": "user", "parts": [{"type": "uri", "modality": "image", "uri": "https://example.org/a.png"}]}
     more = Call(operation=Operation.CHAT, agent="ann", request={**call.request, "messages": [picture]})
-    assert budgets.input_tokens(more.request) > budgets.PICTURE_TOKENS
+    assert Bounds(4096).of(more).input_tokens > budgets.PICTURE_TOKENS
 
 
 def test_what_nobody_knows_counts_in_full_and_what_was_refused_for_nothing() -> None:
     call = chat(max_tokens=100)
-    bound = budgets.bound(call, reserve_output=4096)
+    bound = Bounds(4096).of(call)
 
     class RefusedError(Exception):
         status_code = 400
