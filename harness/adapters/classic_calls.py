@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import semconv
-from harness.adapters import classic_models, classic_tools
+from harness.adapters import classic_assistants, classic_models, classic_tools
 from harness.adapters.classic_seam import Watcher
 from harness.adapters.classic_setup import code_in_docker, sandboxed
 from harness.adapters.seam import Value, a_through, failed, make_call, through, up, within
@@ -39,6 +39,7 @@ def prepare(adapter: Watcher, agent: Any) -> None:
     if getattr(agent, "human_input_mode", None) != "NEVER":
         wrap_all(type(agent), "get_human_input", lambda original: _human(adapter, original))
         wrap_all(type(agent), "a_get_human_input", lambda original: _a_human(adapter, original))
+    classic_assistants.prepare(adapter, agent)
 
 
 # Code ----------------------------------------------------------------------------------------------------------------

@@ -170,7 +170,7 @@ def reply(response: Any) -> dict[str, Json]:
         **_choice(choices[0] if choices else None),
         "model": getattr(response, "model", None),
         "id": getattr(response, "id", None),
-        "usage": _usage(getattr(response, "usage", None)),
+        "usage": tokens(getattr(response, "usage", None)),
     }
     if choices[1:]:
         found["choices"] = [_choice(choice) for choice in choices[1:]]
@@ -201,7 +201,8 @@ def _function(function: object) -> dict[str, Any] | None:
     return {"name": getattr(function, "name", None), "arguments": getattr(function, "arguments", None)}
 
 
-def _usage(usage: object) -> dict[str, int]:
+def tokens(usage: object) -> dict[str, int]:
+    """Translate the tokens that a response reports; what it leaves out is left out."""
     given = getattr(usage, "prompt_tokens_details", None)
     taken = getattr(usage, "completion_tokens_details", None)
     found = {
