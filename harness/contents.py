@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 
-from harness.canonical import context_hash, digest, encode
+from harness.canonical import context_hash, digest
 from harness.model import Json
 from harness.privacy import Privacy
 from harness.scopes import RunState
@@ -76,10 +76,11 @@ class Contents:
 
 def news(run: RunState, contents: Sequence[Part], links: Sequence[Link]) -> tuple[str, set[str]]:
     """Write, as lines, what of *contents* and *links* is not written in *run* yet, and give the names of that."""
-    fresh, lines, run_id = set[str](), [], encode(run.run_id)
-    new = _unwritten(links, run.known)
-    for name, text in [*(part for _, _, part in new), *contents]:
-        if name not in run.known and name not in fresh:
+    known, run_id = run.known, run.quoted
+    new = _unwritten(links, known) if links else ()
+    fresh, lines = set[str](), []
+    for name, text in (*[part for _, _, part in new], *contents) if new else contents:
+        if name not in known and name not in fresh:
             fresh.add(name)
             lines.append(f'{{"k":"p","run_id":{run_id},"hash":"{name}","body":{text}}}\n')
     for link, prev, (part, _) in new:

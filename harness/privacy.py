@@ -11,6 +11,8 @@ from harness.config import Capture
 from harness.model import Json
 from harness.redaction import Redaction
 
+_BEFORE_TOLD = len('{"k":"",')
+
 
 class Privacy:
     """What every text passes on its way to the journal, or to the program's own tracing."""
@@ -37,12 +39,24 @@ class Privacy:
 
     def record(self, record: dict[str, Json]) -> str:
         """Write a span's *record* as JSON."""
-        if self.redaction.own:
-            attributes = record["attributes"]
-            own = {name: value for name, value in attributes.items() if name not in semconv.STRUCTURE}
-            cleaned = {**attributes, **self.redaction.value(own)}
-            record = {**record, "name": self.redaction.value(record["name"]), "attributes": cleaned}
-        return self.redaction.json(encode(record))
+        return self.redaction.json(encode(self._cleaned(record)))
+
+    def told(self, name: str, attributes: dict[str, Json]) -> str:
+        """Write what a span's record says in words, its *name* and *attributes*, as members of a JSON object.
+
+        The rest of a record is made here, and holds no secret.
+        """
+        record = self._cleaned({"k": "", "name": name, "attributes": attributes})
+        return self.redaction.json(encode(record))[_BEFORE_TOLD:-1]
+
+    def _cleaned(self, record: dict[str, Json]) -> dict[str, Json]:
+        """Keep what the project's own rules let pass."""
+        if not self.redaction.own:
+            return record
+        attributes = record["attributes"]
+        own = {name: value for name, value in attributes.items() if name not in semconv.STRUCTURE}
+        cleaned = {**attributes, **self.redaction.value(own)}
+        return {**record, "name": self.redaction.value(record["name"]), "attributes": cleaned}
 
     def visible(self, record: dict[str, Json]) -> dict[str, Json]:
         """Give *record* as it is written, for others than the journal."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel
 
 from harness import bridging
+from harness.canonical import encode
 from harness.journal import SILENCE_NS
 from harness.model import Json, Operation
 
@@ -41,6 +42,12 @@ class RunState:
     """How many turns began in this process."""
     guards: dict[Any, Any] = field(default_factory=dict)
     """What each guard of this run knows of it."""
+    quoted: str = field(init=False)
+    """Its id as JSON."""
+
+    def __post_init__(self) -> None:
+        """Write the id once."""
+        self.quoted = encode(self.run_id)
 
     def doubt(self, process: str) -> None:
         """Forget what is written where it may be gone by now: in a forked child, and after a silence.
@@ -70,6 +77,8 @@ class Scope:
     outside: Span | None = None
     span: Span | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    told: str = ""
+    """The name and the attributes of its record as they were written last; empty where they have changed since."""
 
     def up(self, operation: Operation) -> Scope | None:
         """Find the nearest scope of *operation*, this one included."""

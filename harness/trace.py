@@ -16,12 +16,13 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from harness import bridging, describe, faults, semconv
 from harness.call import Call, Reply
 from harness.contents import Contents, Link, Part, news
+from harness.lines import KINDS, Lines
 from harness.model import Json, Operation
 from harness.privacy import Privacy
 from harness.redaction import Redaction, store_key
@@ -40,41 +41,6 @@ Result = TypeVar("Result")
 _MOST_KNOWN = 200_000
 _MOST_NAMED = 1000
 _LONGEST_ERROR = 2000
-
-
-class _Kind(NamedTuple):
-    """What every span of one operation has: the beginning of its name, its kind, and its first attributes."""
-
-    name: str
-    kind: str
-    operation: str
-    attributes: dict[str, Json]
-
-
-def _kind(operation: Operation, name: str, *, otel: bool) -> _Kind:
-    said: dict[str, Json] = {semconv.HARNESS_OPERATION: operation.value}
-    if otel:
-        said[semconv.GEN_AI_OPERATION] = name
-    return _Kind(name, "CLIENT" if operation is Operation.CHAT else "INTERNAL", operation.value, said)
-
-
-# The names OpenTelemetry gives to operations; where it has none, the span is named by ours.
-_OTEL_NAMES = {
-    Operation.CONVERSATION: "invoke_workflow",
-    Operation.TURN: "invoke_agent",
-    Operation.CHAT: "chat",
-    Operation.TOOL: "execute_tool",
-    Operation.CODE: "execute_tool",
-}
-_OUR_NAMES = {
-    Operation.HUMAN: "human_input",
-    Operation.SELECTION: "select_speaker",
-    Operation.MESSAGE: "message",
-    Operation.OTHER: "other",
-}
-_KINDS = {operation: _kind(operation, name, otel=True) for operation, name in _OTEL_NAMES.items()} | {
-    operation: _kind(operation, name, otel=False) for operation, name in _OUR_NAMES.items()
-}
 
 
 _writing: weakref.ref[Trace] | None = None
@@ -156,6 +122,7 @@ class Trace:
         self._process = journal.process
         self._latest_ns = 0
         self.contents = Contents(self.privacy)
+        self._lines = Lines(self.privacy)
         self.watch: Callable[[Scope, str, Sequence[Part], Sequence[Link]], None] | None = None
         """Is shown each span's record as it is written, with the contents and links it names."""
         _writing = weakref.ref(self)
@@ -196,22 +163,15 @@ class Trace:
 
     # Spans --------------------------------------------------------------------------------------------------------
 
-    @contextmanager
     def operation(
-        self, operation: Operation, subject: str, attributes: Mapping[str, Json] | None = None
-    ) -> Iterator[Scope | None]:
+        self,
+        operation: Operation,
+        subject: str,
+        attributes: Mapping[str, Json] | None = None,
+        notes: Mapping[str, Any] | None = None,
+    ) -> AbstractContextManager[Scope | None]:
         """Hold a span open around a block, which may put end attributes into ``scope.notes["end"]``."""
-        scope = self.open(operation, subject, attributes or {})
-        try:
-            yield scope
-        except GeneratorExit:  # a generator that is left early has failed at nothing
-            self.close(scope)
-            raise
-        except BaseException as error:
-            self.close(scope, error=error)
-            raise
-        else:
-            self.close(scope)
+        return _Held(self, operation, subject, attributes or {}, notes)
 
     @safely
     def open(
@@ -247,13 +207,15 @@ class Trace:
             innermost = innermost.parent
         if innermost is scope:  # also where an operation inside was never closed
             put(scope.parent, None if scope.span is None else scope.outside)
-        ended = {**scope.record["attributes"], **scope.notes.get("end", {}), **(attributes or {})}
-        if error is not None:
-            ended[semconv.ERROR_TYPE] = type(error).__qualname__
-            said = ended.get(semconv.ERROR_MESSAGE) or self.privacy.redaction.text(str(error))[:_LONGEST_ERROR]
-            ended[semconv.ERROR_MESSAGE] = said
         record = scope.record
-        record["attributes"] = self.privacy.attributes(ended)
+        changes = {**scope.notes.get("end", {}), **(attributes or {})}
+        if error is not None:
+            changes[semconv.ERROR_TYPE] = type(error).__qualname__
+            said = changes.get(semconv.ERROR_MESSAGE) or self.privacy.redaction.text(str(error))[:_LONGEST_ERROR]
+            changes[semconv.ERROR_MESSAGE] = said
+        if changes:
+            record["attributes"] = {**record["attributes"], **self.privacy.attributes(changes)}
+            scope.told = ""
         elapsed = time.perf_counter_ns() - scope.started
         self._complete(record, self._at(record["start_ns"] + elapsed), next(self._sequence), ok=error is None)
         self._emit(scope, contents)
@@ -266,18 +228,19 @@ class Trace:
             self._dice.seed(os.urandom(16))
         parent = current()
         run = parent.run if parent else self.given_run() or self.new_run()
-        kind = _KINDS[operation]
-        described = dict(kind.attributes)
-        if operation is Operation.CONVERSATION:
-            described[semconv.GEN_AI_WORKFLOW] = subject
-        elif operation is Operation.TURN:
-            described[semconv.GEN_AI_AGENT] = subject
+        kind = KINDS[operation]
+        described = {**kind.attributes, **attributes}
+        if operation is Operation.TURN:
+            described.setdefault(semconv.GEN_AI_AGENT, subject)
             run.turns += 1
-        described.update(attributes)
+        elif operation is Operation.CONVERSATION:
+            described.setdefault(semconv.GEN_AI_WORKFLOW, subject)
         outside = bridging.around() if parent is None or self._otel else None
         if parent is None:
             described = {**self.attributes, **run.attributes, **described, semconv.HARNESS_RUN_ID: run.run_id}
-        trace_id, parent_id = self._place(parent, outside)
+            trace_id, parent_id = bridging.ids(bridging.around()) or (f"{self._dice.getrandbits(128) or 1:032x}", None)
+        else:
+            trace_id, parent_id = parent.record["trace_id"], parent.record["span_id"]
         record: dict[str, Json] = {
             "k": "s",
             "run_id": run.run_id,
@@ -305,12 +268,6 @@ class Trace:
         """Keep times in the order of what happened: the clock may be set back, and differs from the stopwatch."""
         self._latest_ns = max(self._latest_ns, now_ns)
         return self._latest_ns
-
-    def _place(self, parent: Scope | None, outside: Any) -> tuple[str, str | None]:  # noqa: ANN401 - a Span, or None
-        """Give the trace and the parent of a span: ours, else the program's own span, else a trace of its own."""
-        if parent is not None:
-            return parent.record["trace_id"], parent.record["span_id"]
-        return bridging.ids(outside) or (f"{self._dice.getrandbits(128) or 1:032x}", None)
 
     def note(self, run: RunState, subject: str, attributes: Mapping[str, Json]) -> None:
         """Write a span of no length about *run*, inside whatever of it is open here."""
@@ -367,6 +324,7 @@ class Trace:
     def delivered(self, scope: Scope, recipients: Sequence[str]) -> None:
         """Complete a message with everyone it was delivered to. Its length stays zero."""
         scope.record["attributes"][semconv.HARNESS_RECIPIENTS] = list(recipients)
+        scope.told = ""
         self._complete(scope.record, scope.record["start_ns"], scope.record["seq"], ok=True)
         self._emit(scope)
 
@@ -377,7 +335,7 @@ class Trace:
         before, fresh = news(run, contents, links) if contents or links else ("", None)
         if scope.span is not None and record["k"] == "e":
             bridging.end(scope.span, self.privacy.visible(record))
-        line = self.privacy.record(record)
+        line = self._lines.record(scope)
         written = self.journal.write(f"{before}{line}\n".encode(errors="replace"))
         if written and fresh:
             if len(run.known) > _MOST_KNOWN:
@@ -433,3 +391,31 @@ class Trace:
                 attributes[semconv.HARNESS_OUTPUT_CHOICES] = [name for name, _ in others]
         # A reply with both a value and an exception is an answer: the framework's way to say "nobody".
         self.close(scope, attributes, error=reply.error if reply.value is None else None, contents=contents)
+
+
+class _Held:
+    """A span that is open for as long as a block goes on."""
+
+    __slots__ = ("_asked", "_notes", "_scope", "_trace")
+
+    def __init__(
+        self,
+        trace: Trace,
+        operation: Operation,
+        subject: str,
+        attributes: Mapping[str, Json],
+        notes: Mapping[str, Any] | None,
+    ) -> None:
+        self._trace = trace
+        self._asked = operation, subject, attributes
+        self._notes = notes
+
+    def __enter__(self) -> Scope | None:
+        self._scope = self._trace.open(*self._asked)
+        if self._notes and self._scope is not None:
+            self._scope.notes.update(self._notes)
+        return self._scope
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        # A generator that is left early has failed at nothing.
+        self._trace.close(self._scope, error=None if isinstance(error, GeneratorExit) else error)

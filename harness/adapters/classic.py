@@ -77,6 +77,10 @@ class Classic:
         if self.recording.offline:
             let_go()
 
+    def _manages(self, agent: object) -> bool:
+        """Say whether *agent* manages a group; ``isinstance``, with the framework's protocols, costs ten times that."""
+        return self._manager in type(agent).__mro__
+
     # Conversations ------------------------------------------------------------------------------------------------
 
     def _initiate_chat(self, original: Function) -> Function:
@@ -129,7 +133,7 @@ class Classic:
 
     @contextlib.contextmanager
     def _talk(self, agent: Any, recipient: Any, max_turns: object) -> Iterator[None]:
-        group = recipient.groupchat if isinstance(recipient, self._manager) else None
+        group = recipient.groupchat if self._manages(recipient) else None
         subject = f"{name_of(agent)} → {name_of(recipient)}"
         attributes = self._described(agent, recipient, group) or {}
         members = [recipient, agent, *(group.agents if group else ())]
@@ -263,7 +267,7 @@ class Classic:
         calls.prepare(self, agent)
         if quiet(agent):
             yield None
-        elif isinstance(agent, self._manager):
+        elif self._manages(agent):
             with self._group(agent) as scope:
                 yield scope
         else:
@@ -367,7 +371,7 @@ class Classic:
         scope = current()
         conversation = scope.up(Operation.CONVERSATION) if scope else None
         notes = conversation.notes if conversation else {}
-        if isinstance(sender, self._manager) and "rounds" in notes and notes.get("recipient") is sender:
+        if self._manages(sender) and "rounds" in notes and notes.get("recipient") is sender:
             self._passed_on(conversation, sender, recipient, message)
             return
         if conversation is not None:
@@ -378,7 +382,7 @@ class Classic:
                 notes["sent"] += 1
             if "rounds" in notes:
                 notes["rounds"] += 1
-        in_group = isinstance(recipient, self._manager) and conversation is not None
+        in_group = self._manages(recipient) and conversation is not None
         said = self.trace.spoken(name_of(sender), [name_of(recipient)], self._body(message, sender), heard=not in_group)
         if in_group:
             notes["pending"] = [{"scope": said, "message": message, "recipients": []}]
