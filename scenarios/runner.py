@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from harness import check, config, derive, semconv
 from harness.errors import UsageError
 from harness.model import CALLS, Finding, Run
-from harness.store import open_store
+from harness.redaction import Redaction
+from harness.store import Store
 from harness.store.recent import Recent
 
 from . import cassette, forked, judge, rehearsal, scenario, stage, unmet, verdict
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.config import Config
-    from harness.store import Store
 
     from .forking import Fork
     from .judge import Opinions
@@ -77,8 +77,8 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     way, kinds = matching or what.matching, CALLS - what.live
     replay = None
     if not recording:
-        rules, stubbed = what.normalise, Stubs(what.stubs)
-        replay = Replay.load(what.cassette, kinds=kinds, matching=way, normalise=rules, stubbed=stubbed)
+        rules, stubbed, redact = what.normalise, Stubs(what.stubs), Redaction(patterns=settings.redact).text
+        replay = Replay.load(what.cassette, kinds=kinds, matching=way, normalise=rules, stubbed=stubbed, redact=redact)
     note = note or (_note(what.cassette) if recording else "")
     run_id = os.urandom(8).hex()
     labels = tuple(dict.fromkeys(("scenario", *what.tags, *tags)))
@@ -91,7 +91,7 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     else:
         went = stage.here(what, patience_s=patience_s, fork=fork, **how)
     seconds = time.perf_counter() - begun
-    kept = open_store(settings.store)
+    kept = Store(settings.store)
     run = recent.run(run_id)
     went = _stopped(went, run)
     findings, idle = _judged(kept, run, what, settings) if run is not None else ([], [])

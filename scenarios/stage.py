@@ -59,7 +59,7 @@ def ready(scenario: Scenario) -> None:
 
     AutoGen's loggers keep the stdout they were loaded with: what they say is for nobody here.
     """
-    installed = [name for name, module in casting.MODULES.items() if importlib.util.find_spec(module) is not None]
+    installed = [name for name, module in casting.MODULES.items() if _installed(module)]
     if not scenario.agents and not installed:
         raise EnvironmentProblem("no AutoGen is installed", hint="pip install 'autogen-harness[demo]'")
     if scenario.program:
@@ -69,6 +69,10 @@ def ready(scenario: Scenario) -> None:
             _builder(scenario.framework).present()
         elif "classic" in installed:
             _builder("classic").present()
+
+
+def _installed(module: str) -> bool:
+    return module in sys.modules or importlib.util.find_spec(module) is not None
 
 
 def _builder(framework: str) -> Any:  # noqa: ANN401 - a module

@@ -59,7 +59,7 @@ class Messages:
 def _copied(value: Any) -> Any:
     """Copy what may be changed in place. What nobody here knows is like nothing, not even itself the next time."""
     if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
+        return {key: item if type(item) in _PLAIN else _copied(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_copied(item) for item in value]
     return value if isinstance(value, _PLAIN) else object()

@@ -83,17 +83,22 @@ def _ask_model(adapter: Watcher, original: Function) -> Function:
             return original(client, params, *args, **kwargs)
         asking.done = True
         params = _amended(adapter, asking, params)
-        with openai_client.watching() as wire:
-            return through(
-                adapter,
-                lambda: make_call(
-                    Operation.CHAT, asking.agent, native.request(params, adapter.messages), price=asking.price
-                ),
-                lambda: original(client, params, *args, **kwargs),
-                lambda response: {**native.reply(response), **({"chunks": wire.lengths} if wire.lengths else {})},
-                lambda value: _streamed(params, value),
-                lambda response: {**wire.attributes, **_priced(client, asking.price, response)},
-            )
+        wire = openai_client.Wire()
+
+        def real() -> Any:
+            with openai_client.watching(wire):
+                return original(client, params, *args, **kwargs)
+
+        return through(
+            adapter,
+            lambda: make_call(
+                Operation.CHAT, asking.agent, native.request(params, adapter.messages), price=asking.price
+            ),
+            real,
+            lambda response: {**native.reply(response), **({"chunks": wire.lengths} if wire.lengths else {})},
+            lambda value: _streamed(params, value),
+            lambda response: {**wire.attributes, **_priced(client, asking.price, response)},
+        )
 
     return create
 

@@ -58,9 +58,9 @@ _OURS = "__harness_sees__"
 
 
 @contextmanager
-def watching() -> Iterator[Wire]:
-    """Watch the model call made in this block, also where it is awaited."""
-    wire = Wire()
+def watching(wire: Wire | None = None) -> Iterator[Wire]:
+    """Watch the model call made in this block, also where it is awaited, and note it on *wire*."""
+    wire = wire or Wire()
     token = _wire.set(wire)
     try:
         yield wire
