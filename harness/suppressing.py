@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import semconv
 from harness.errors import UsageError
-from harness.model import Finding, Span
+from harness.model import Finding, Severity, Span
 from harness.text import one_line
 
 _KEYS = ("code", "reason", "agent", "run")
@@ -100,7 +100,7 @@ class Suppressing:
                 self._names.setdefault(name)
 
     def mark(self, findings: list[Finding]) -> list[Finding]:
-        """Say of each of *findings* whether it is suppressed, and why."""
+        """Say of each of *findings* whether it is suppressed, and why; it is a note then, which stops nothing."""
         return [self._mark(finding) for finding in findings] if self._all and findings else findings
 
     @property
@@ -116,5 +116,5 @@ class Suppressing:
         for each in self._all:
             if each.of_check(finding.code, finding.name) and each.of_agent(finding) and each.of_run(self._names):
                 self._used.add(each)
-                return replace(finding, suppressed=each.reason)
+                return replace(finding, suppressed=each.reason, severity=Severity.NOTE)
         return finding

@@ -16,6 +16,7 @@ from harness.model import LIMITS, Ending, EndingKind, Event, Finding, Json, Mess
 from harness.text import one_line
 
 _SHOWN = 60
+_WORD_ELSE = WORD[1:].lower()
 _MOST_TALKS = 1024
 _BOXED = re.compile(r"(?:\\|[\x07\x08]|(?<![a-z]))b?oxed\s{0,3}\{((?:[^{}]|\{[^{}]{0,80}\}){1,80})\}")
 _ANSWER = re.compile(r"(?i)\banswer(?: to [^.\n]{1,60}?)?(?: is|:)[:\s*$\"'`]{0,8}([^\n]{1,80})")
@@ -245,7 +246,8 @@ class NothingEndsIt(Check):
         if conversation not in self._spoke and len(self._spoke) >= _MOST_TALKS:
             return
         spoke = self._spoke.setdefault(conversation, {})
-        if spoke and WORD in message.text.upper() and near_miss(message.text):
+        text = message.text
+        if spoke and (WORD in text or _WORD_ELSE in text) and near_miss(text):
             self._near[conversation] = message.sender
         if len(spoke) < _MOST_TALKS:
             spoke.setdefault(message.sender)

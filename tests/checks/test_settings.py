@@ -23,7 +23,7 @@ class Long(check.Check):
 
     code: ClassVar = "Z910"
     name: ClassVar = "long"
-    severity: ClassVar = Severity.NOTE
+    severity: ClassVar = Severity.ERROR
     thresholds: ClassVar = {"messages": 3, "at_most": 1}
 
     def see(self, event):
@@ -57,7 +57,7 @@ def test_a_number_nobody_judges_by_is_refused_with_the_nearest():
 def test_a_suppressed_finding_is_marked_with_the_first_reason_that_fits():
     whys = [Suppression(code="Z9", reason="bob's", agent="bob"), Suppression(code="long", reason="meant")]
     (found,), judging = judged(talk(LOOP), suppressions=[*whys, Suppression(code="Z910", reason="late")])
-    assert found.suppressed == "meant"
+    assert (found.suppressed, found.severity) == ("meant", Severity.NOTE)
     assert judging.needed() == {whys[1]}
     assert [each.reason for each in judging.unused()] == ["bob's", "late"]
 

@@ -67,7 +67,7 @@ def test_check_judges_the_newest_run_says_why_and_keeps_what_it_found(project, c
     out, err = capsys.readouterr()
     assert "polite" in out
     assert "older" not in out
-    assert "L101 repeated-message  at message 7 of 8" in out or "L101 repeated-message  at message 6 of 8" in out
+    assert "L101 repeated-message  at message 5 of 8" in out
     assert "max_turns=3 ended the conversation" in out
     assert "harness explain L101 T301" in err
     assert [finding.code for finding in open_store().run(newest).findings] == ["L101", "T301"]
