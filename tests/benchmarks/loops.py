@@ -172,7 +172,8 @@ def _figure(name: str, value: float, unit: str, against: float, peer: str, n: in
 def _costs() -> Iterator[Figure]:
     """Measure the CPU time of all live checks together for a message, and whether a long run makes it more."""
     sample = [each["messages"] for each, _ in real.labelled()]
-    taken = [took for messages in sample for took in _taken(messages)]
+    rounds = [[took for messages in sample for took in _taken(messages)] for _ in range(ROUNDS)]
+    taken = [min(same) for same in zip(*rounds, strict=True)]
     yield _figure("checks: all of them, a message (median)", statistics.median(taken), "ms CPU", 0.15, "0.15 ms",
                   n=len(taken), spread=interquartile(taken))  # fmt: skip
     endless = list(itertools.islice(itertools.cycle(itertools.chain(*sample)), LONG_TALK))

@@ -26,6 +26,7 @@ _TIMES = (
     (re.compile(r"\b\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),
 )
+_CLOCK = re.compile(r"\d:\d\d")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 _TOKEN = re.compile(r"[^\W_]+(?:[_.,:/@'’\-]+[^\W_]+)*")
 _WORD = re.compile(r"[^\W_]+")
@@ -35,6 +36,7 @@ _FENCE = re.compile(r"```[\w+\-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _FAILED = re.compile(
     r"(?m)\Aexitcode: (?!0\b)-?\d|^[ \t]*(?:Error\b|Traceback \(most recent|[\w.]*(?:Error|Exception)\b(?=:|\s*$))"
 )
+_FAILURES = ("rror", "xception", "exitcode: ", "Traceback")
 _FACT_SIGNS = frozenset("0123456789_/@")
 _LONGEST_POINTED = 2
 _LONGEST_NUMBER = 24
@@ -67,7 +69,7 @@ def canonical_text(text: str, *, ids: bool = False) -> str:
     With *ids*, UUIDs stay too: in a call or its result they are what is worked on. Twice changes nothing more.
     """
     said = " ".join(text.lower().split())
-    if ":" in said:
+    if _CLOCK.search(said):
         for pattern, mask in _TIMES:
             said = pattern.sub(mask, said)
     if "0x" in said:
@@ -105,7 +107,7 @@ def read(message: Message, names: frozenset[str]) -> Said:
         code=tuple(" ".join(block.split()) for block in _FENCE.findall(text[:MOST_READ])) if "```" in text else (),
         calls=tuple(str(part.get("name")) for part in parts if part.get("type") == "tool_call"),
         result=result,
-        failed=not asked and _FAILED.search(text, 0, MOST_READ) is not None,
+        failed=not asked and _failed(text[:MOST_READ]),
     )
 
 
@@ -113,6 +115,10 @@ def name_words(name: str) -> frozenset[str]:
     """Split an agent's name into the words it may be called by."""
     lower = name.lower()
     return frozenset((lower, *_WORD.findall(lower)))
+
+
+def _failed(text: str) -> bool:
+    return any(sign in text for sign in _FAILURES) and _FAILED.search(text) is not None
 
 
 def _parts(message: Message) -> Iterator[Mapping[str, Json]]:
@@ -147,25 +153,23 @@ def _as_text(value: Json) -> str:
 
 def _content(text: str, names: frozenset[str]) -> tuple[frozenset[str], frozenset[str], frozenset[tuple[str, str]]]:
     """Give the words, the facts and the neighbours in *text*. The numbers of a list count for nothing."""
-    words: set[str] = set()
+    order = [token for token in _TOKEN.findall(_NUMBERED.sub(" ", text).lower()) if token not in names]
+    words = set(order)
     facts: set[str] = set()
-    order: list[str] = []
-    for token in _TOKEN.findall(_NUMBERED.sub(" ", text)):
-        word = token[:_LONGEST_WORD].lower()
+    read: dict[str, list[str]] = {}
+    for token in [token for token in words if not token.isalpha()]:
+        words.discard(token)
+        word = token[:_LONGEST_WORD].removesuffix("'s").removesuffix("’s")
         if word in names:
-            continue
-        if token.isalpha():
-            words.add(word)
-            order.append(word)
-        elif _is_fact(word := word.removesuffix("'s").removesuffix("’s")):
-            if word not in names:
-                fact = _number(word)
-                facts.add(fact)
-                order.append(fact)
+            read[token] = []
+        elif _is_fact(word):
+            read[token] = [_number(word)]
+            facts.update(read[token])
         else:
-            inner = _WORD.findall(word)
-            words.update(inner)
-            order.extend(inner)
+            read[token] = _WORD.findall(word)
+            words.update(read[token])
+    if read:
+        order = [each for token in order for each in read.get(token, (token,))]
     facts.update(name for found in _NAME.findall(text) if (name := found.lower()) not in names)
     pairs = frozenset(pairwise(order)) if len(order) > 3 else frozenset()  # noqa: PLR2004
     return frozenset(words), frozenset(facts), pairs
