@@ -117,13 +117,13 @@ def _rewrite(files: tuple[Path, ...], made: Any, changed: str, same: str) -> Non
 @command.command()
 @_files
 @click.option(
-    "--run", "ref", metavar="RUN", help="A replay of it in the store.  [default: play the scenario beside it]"
+    "--run", "ref", metavar="RUN", help="A replay of it in the store.  [default: play the scenarios that it answers]"
 )
 @click.option("--yes", is_flag=True, help="Write. Without it, say what would go.")
 @store_option
 @click.pass_obj
 def prune(outer: Path | None, files: tuple[Path, ...], ref: str | None, *, yes: bool, store: Path | None) -> int:
-    """Remove the exchanges that a replay does not ask for: of the scenario beside the file, or of RUN."""
+    """Remove the exchanges that no replay asks for: of the scenarios beside the file that it answers, or of RUN."""
     cassettes, caring = plugins.sibling("scenarios.cassette"), plugins.sibling("scenarios.caring")
     listing, waiting = plugins.sibling("scenarios.listing"), False
     for path in files:
@@ -160,12 +160,25 @@ def _unused(path: Path, found: Any, ref: str | None, store: Path | None) -> list
         live = {call.call.span.operation for call in calls if call.place is None}
         places: list[int] = outcomes.unused(found, calls, CALLS - live)
         return places
+    players = _players(path)
+    if not players:
+        hint = "Name a run that replayed the cassette: `--run RUN`."
+        raise UsageError(f"no scenario in {str(path.parent)!r} plays {path.name!r}", hint=hint)
+    left = [_left(what, store) for what in players]
+    return sorted(set.intersection(*left))
+
+
+def _players(path: Path) -> list[Any]:
+    """Find every scenario in the cassette's folder, and those below, that it answers: each case has one of its own."""
     runner, scenarios = plugins.sibling("scenarios.runner"), plugins.sibling("scenarios.scenario")
-    beside = path.with_name(path.name.removesuffix(".cassette.jsonl") + ".scenario.yaml")
-    if not beside.is_file():
-        raise UsageError(f"no scenario at {str(beside)!r}", hint="Name a run that replayed the cassette: `--run RUN`.")
-    verdict = runner.rehearse(scenarios.load(beside), store=store)
+    found = [one for file in runner.find([path.parent]) for one in scenarios.load_all(file)]
+    return [one for one in found if one.cassette.resolve() == path.resolve()]
+
+
+def _left(what: Any, store: Path | None) -> set[int]:  # noqa: ANN401 - a Scenario
+    """Play *what*, and list the places of the exchanges that it does not ask for."""
+    verdict = plugins.sibling("scenarios.runner").rehearse(what, store=store)
     if verdict.code is Exit.DIVERGED or verdict.raised:
         reason = verdict.reasons[0] if verdict.reasons else verdict.raised
-        raise UsageError(f"{str(beside)!r} does not replay to its end: {reason}", hint="`harness run` says more.")
-    return [row["exchange"] - 1 for row in verdict.replayed.exchanges if row["verdict"] == "unused"]
+        raise UsageError(f"{what.name!r} does not replay to its end: {reason}", hint="`harness run` says more.")
+    return {row["exchange"] - 1 for row in verdict.replayed.exchanges if row["verdict"] == "unused"}

@@ -12,6 +12,7 @@ from harness import cli
 from harness.errors import Exit
 from scenarios import cassette, runner
 from scenarios.casting import MODULES
+from scenarios.parting import Kind, Owner
 from tests.adapters.recorded import THEIR_WARNINGS
 from tests.server import ScriptedServer, tool_call
 
@@ -53,6 +54,14 @@ def family(name):
 of_every_family = pytest.mark.parametrize("shop", [family(name) for name in SHOPS], indirect=True)
 
 
+def record(path):
+    with ScriptedServer(SCRIPT) as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        verdict = runner.run_scenario(path, record="all")
+    assert verdict.recorded, verdict.reasons
+
+
 @pytest.fixture
 def shop(tmp_path, monkeypatch, request):
     """A scenario that was recorded, in a project of its own; of classic agents unless a test asks for others."""
@@ -63,11 +72,7 @@ def shop(tmp_path, monkeypatch, request):
     (tmp_path / "tools.py").write_text(TOOLS, encoding="utf-8")
     path = tmp_path / "shop.scenario.yaml"
     path.write_text(SHOPS[name], encoding="utf-8")
-    with ScriptedServer(SCRIPT) as server, pytest.MonkeyPatch.context() as patch:
-        for name, value in server.environment.items():
-            patch.setenv(name, value)
-        verdict = runner.run_scenario(path, record="all")
-    assert verdict.recorded, verdict.reasons
+    record(path)
     yield path
     gc.collect()  # what frameworks leave open is collected in the test that left it
 
@@ -139,6 +144,26 @@ def test_what_the_recorded_answers_do_not_serve_is_refused_with_the_reason(
     assert shop.with_name("shop.cassette.jsonl").read_bytes() == kept
 
 
+@of_every_family
+def test_what_a_tool_gives_for_real_is_noticed_and_accepted_though_no_model_is_told(shop, capsys):
+    lines = [line for line in shop.read_text(encoding="utf-8").splitlines() if not line.startswith("expect")]
+    shop.write_text("\n".join([*lines, "limits: {model_calls: 1}", "expect: {ending: stopped}\n"]), encoding="utf-8")
+    record(shop)
+    with shop.open("a", encoding="utf-8") as lines:
+        lines.write("live: [tool]\n")
+    assert runner.run_scenario(shop).outcome == "passed"
+    edit(shop.with_name("tools.py"), "14 euros", "15 euros")
+    parted = runner.run_scenario(shop)
+    assert parted.code is Exit.DIVERGED
+    found = parted.replayed.divergence
+    assert (found.kind, found.owner, found.old, found.new) == (Kind.TOOL_RESULT, Owner.TOOL, "14 euros", "15 euros")
+    assert found.call.startswith("tool call 1 of ")
+    code, out = accept(capsys, "--yes", "shop.scenario.yaml")
+    assert (code, "15 euros" in out) == (Exit.CLEAN, True)
+    again = runner.run_scenario(shop)
+    assert (again.outcome, again.reasons) == ("passed", ())
+
+
 def test_a_conversation_that_goes_on_for_longer_is_refused(shop, capsys):
     edit(shop, "max_turns: 2", "max_turns: 3")
     code, out = accept(capsys, "--yes", "shop.scenario.yaml")
@@ -159,6 +184,27 @@ def test_what_nobody_asks_for_any_more_is_dropped_by_accept_and_by_prune(shop, c
     assert len(cassette.read(file).exchanges) == 1
     assert runner.run_scenario(shop).remarks == ()
     assert cli.execute(["cassette", "prune", file.name]) == Exit.CLEAN
+    assert "every exchange is asked for" in capsys.readouterr().out
+
+
+def test_prune_finds_the_case_of_a_file_that_a_cassette_answers(shop, capsys):
+    edit(shop, "max_turns: 2", "max_turns: '{turns}'")
+    edit(shop, "agents:\n", "data: [{case: short, turns: 1}, {case: long, turns: 2}]\nagents:\n")
+    recorded = shop.with_name("shop.cassette.jsonl").read_bytes()
+    for case in ("short", "long"):
+        shop.with_name(f"shop.{case}.cassette.jsonl").write_bytes(recorded)
+    assert cli.execute(["cassette", "prune", "--yes", "shop.long.cassette.jsonl"]) == Exit.CLEAN
+    assert "every exchange is asked for" in capsys.readouterr().out
+    assert cli.execute(["cassette", "prune", "--yes", "shop.short.cassette.jsonl"]) == Exit.CLEAN
+    assert "2 of 3 exchanges gone" in capsys.readouterr().out
+    assert cli.execute(["cassette", "prune", "shop.cassette.jsonl"]) == Exit.USAGE
+    assert "plays 'shop.cassette.jsonl'" in capsys.readouterr().err
+
+
+def test_prune_keeps_what_any_of_the_scenarios_asks_for_that_a_cassette_answers(shop, capsys):
+    text = shop.read_text(encoding="utf-8").replace("max_turns: 2", "max_turns: 1")
+    shop.with_name("short.scenario.yaml").write_text(f"cassette: shop.cassette.jsonl\n{text}", encoding="utf-8")
+    assert cli.execute(["cassette", "prune", "shop.cassette.jsonl"]) == Exit.CLEAN
     assert "every exchange is asked for" in capsys.readouterr().out
 
 
