@@ -15,8 +15,9 @@ from harness.text import one_line
 
 from . import outcomes, promoting
 from .cassette import Cassette, models_of
-from .differences import Difference, Request, Where
+from .differences import Difference, Request, Where, change
 from .exchanges import Outcome
+from .for_real import otherwise
 from .matching import Matcher, arguments
 from .nearest import word
 
@@ -76,6 +77,12 @@ def accept(
         changes.append(Change(call=name, line=old.line, differences=tuple(differences)))
         words = (found.where.value for found in differences if found.where is not Where.PAIRING)
         exchanges[played.place] = replace(old, request=request, accepted=tuple(dict.fromkeys((*old.accepted, *words))))
+    for found in otherwise(cassette, calls, kinds):
+        old = exchanges[found.place]
+        text = f"{word(old.kind)}: {change(found.old, found.new)}"
+        told = Difference(where=Where.TOOL_RESULT, place="its result", text=text, old=found.old, new=found.new)
+        changes.append(Change(call=f"{word(old.kind)} of {old.agent!r}", line=old.line, differences=(told,)))
+        exchanges[found.place] = replace(found.now, accepted=(*old.accepted, Where.TOOL_RESULT.value))
     left = set(outcomes.unused(cassette, calls, kinds))
     kept = tuple(found for place, found in enumerate(exchanges) if place not in left)
     header = replace(cassette.header, models=models_of(kept), framework=framework or cassette.header.framework)

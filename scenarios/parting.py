@@ -19,6 +19,7 @@ from harness.text import one_line
 
 from .differences import Difference, Request, Where, read
 from .exchanges import Outcome
+from .for_real import otherwise
 from .matching import Matcher, arguments
 from .nearest import word
 from .outcomes import Played, unused
@@ -26,6 +27,7 @@ from .outcomes import Played, unused
 if TYPE_CHECKING:
     from .cassette import Cassette
     from .exchanges import Exchange
+    from .for_real import Otherwise
 
 
 class Kind(str, Enum):
@@ -83,7 +85,8 @@ def first(
 ) -> Divergence | None:
     """Find where *calls* part from *cassette*; None if they do not.
 
-    With *strict*, exchanges that nobody asked for are a parting, too.
+    With *strict*, exchanges that nobody asked for are a parting, too; so is a tool that was called for real and gave
+    something else, where no request tells of it.
     """
     left = unused(cassette, calls, kinds)
     missed = [index for index, found in enumerate(calls) if found.outcome is Outcome.MISS]
@@ -103,7 +106,29 @@ def first(
             line=waiting.line,
             unused=len(left),
         )
-    return None
+    return next((_worked(found, cassette, calls) for found in otherwise(cassette, calls, kinds)), None)
+
+
+def _worked(found: Otherwise, cassette: Cassette, calls: Sequence[Played]) -> Divergence:
+    """Tell of a tool, or code, that was called for real, gave something else, and nobody was asked with it."""
+    call = found.played.call
+    kind, owner = _ORIGINS[call.span.operation]
+    return Divergence(
+        kind=kind,
+        owner=owner,
+        agent=call.agent,
+        call=_called(call, calls[: calls.index(found.played)]),
+        change="what it gives now",
+        old=found.old,
+        new=found.new,
+        line=cassette.exchanges[found.place].line,
+    )
+
+
+def _called(call: CallRecord, before: Sequence[Played]) -> str:
+    same = [found for found in before if _who(found.call) == _who(call)]
+    who = f" of {_name(call.agent)}" if call.agent else ""
+    return f"{word(call.span.operation)} {len(same) + 1}{who}"
 
 
 class _Parting:
@@ -128,7 +153,7 @@ class _Parting:
             kind=kind,
             owner=owner,
             agent=call.agent,
-            call=self._called(),
+            call=_called(call, self.before),
             change=change,
             old=difference.old if difference is not None else None,
             new=difference.new if difference is not None else None,
@@ -137,12 +162,6 @@ class _Parting:
             misses=misses - (not served),
             unused=left,
         )
-
-    def _called(self) -> str:
-        call = self.at.call
-        same = [found for found in self.before if _who(found.call) == _who(call)]
-        who = f" of {_name(call.agent)}" if call.agent else ""
-        return f"{word(call.span.operation)} {len(same) + 1}{who}"
 
     def _compared(self) -> tuple[Exchange | None, Difference | None]:
         """Choose the exchange that the call stands for, and the first difference; None where only order differs."""

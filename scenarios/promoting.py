@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import semconv
 from harness.model import CALLS, Json, Operation
@@ -37,8 +37,7 @@ def of_run(run: Run) -> list[Exchange]:
             continue  # A model client that asks another one: the outer answer is the one replayed.
         acts = bool(call.span.attributes.get(semconv.HARNESS_TOOL_ACTS))
         live = acts or (call.span.span_id in asking and kind is not Operation.CHAT)
-        failure = None if call.reply is not None else _failure(call)
-        if not live and call.reply is None and failure is None:
+        if not live and all(value is None for value in answer(call).values()):
             continue
         found.append(
             Exchange(
@@ -46,11 +45,17 @@ def of_run(run: Run) -> list[Exchange]:
                 agent=call.agent,
                 conversation=_conversation(above[call.span.span_id]),
                 request=request_of(kind, call.request),
-                reply=None if live or call.reply is None else _reply(kind, call.reply),
-                failure=None if live else failure,
+                **({} if live else answer(call)),
             )
         )
     return found
+
+
+def answer(call: CallRecord) -> dict[str, Any]:
+    """Give the *reply* or the *failure* of an exchange that holds what *call* was answered; the other one is None."""
+    if call.reply is None:
+        return {"reply": None, "failure": _failure(call)}
+    return {"reply": _reply(call.span.operation, call.reply), "failure": None}
 
 
 def _above(span: Span, spans: Mapping[str, Span]) -> list[Span]:

@@ -6,6 +6,7 @@ import gc
 import importlib.util
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,13 @@ def test_each_change_is_told_with_its_class_and_its_owner(recorded, tmp_path, mo
     found = verdict.replayed.divergence
     assert (found.kind, found.owner) == (mutation.kind, mutation.owner), verdict.reasons
     assert row(mutation.what, found.kind, found.owner) in DOCS.read_text(encoding="utf-8").splitlines()
+
+
+def test_a_tool_whose_code_changed_is_not_called_and_so_not_noticed(recorded, tmp_path, monkeypatch):
+    (dearer,) = (mutation for mutation in MUTATIONS if mutation.live == ("tool",))
+    verdict = play(recorded, tmp_path, monkeypatch, replace(dearer, live=()))
+    assert (verdict.outcome, verdict.account.live) == ("passed", 0)
+    assert "A tool whose\ncode changed is not called in a replay" in DOCS.read_text(encoding="utf-8")
 
 
 def test_another_framework_is_told_even_where_all_requests_are_the_same(recorded, tmp_path, monkeypatch):

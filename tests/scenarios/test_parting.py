@@ -53,6 +53,22 @@ def test_what_a_human_typed_is_told_as_the_humans():
     assert parted(recorded, edited, chat(TASK, said("user", "no"))).owner is Owner.CASSETTE
 
 
+def test_what_a_tool_gave_for_real_is_told_though_nobody_was_asked_with_it():
+    asking = {"name": "roll", "arguments": {"sides": 6}}
+    recorded = [other(Operation.TOOL, asking, result=one) for one in ("1", "2026-11-20")]
+
+    def rolled(*results):
+        return [called(Operation.TOOL, asking, {"result": result}, outcome=Outcome.LIVE) for result in results]
+
+    kinds = CALLS - {Operation.TOOL}
+    assert parted(recorded, *rolled("1", "2026-11-20"), kinds=kinds) is None
+    assert parted(recorded, *rolled("1"), kinds=kinds) is None
+    found = parted(recorded, *rolled("1", "2026-11-21", "3"), kinds=kinds)
+    assert (found.kind, found.owner, found.call) == (Kind.TOOL_RESULT, Owner.TOOL, "tool call 2 of 'coder'")
+    assert (found.old, found.new) == ("2026-11-20", "2026-11-21")
+    assert parted(recorded, *rolled("1", "2026-11-21"), kinds=CALLS) is None
+
+
 def test_the_output_of_code_is_a_tools_result():
     def printed(text):
         return said("user", f"exitcode: 0\nCode output: {text}")
