@@ -11,11 +11,12 @@ import atexit
 import contextlib
 import os
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.store.files import DATABASE
+from harness.store.files import DATABASE, Segments
 
 try:
     import fcntl
@@ -28,8 +29,37 @@ if TYPE_CHECKING:
 Identity = tuple[int, int, int, int, bytes]
 MEMORY = "512MB"
 _IDLE_MEMORY = "64MB"
+_SMALL_BYTES = 8 << 20
 _HEADERS = 3 * 4096
 """Where DuckDB says in a file which of its versions holds: a number that every change of the database increases."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journals:
+    """The segments that wait to be taken in, as they are at one moment, and the processes that still write."""
+
+    waiting: tuple[tuple[Path, int, int], ...]
+    """Each with its size in bytes, and when it was last written."""
+    living: frozenset[str]
+
+    @classmethod
+    def of(cls, segments: Segments, ingested: AbstractSet[str]) -> Journals:
+        """See what waits of *segments*: those that are not *ingested*."""
+        waiting = [segments.folder / name for name in segments.sealed if name not in ingested]
+        stats = [(path, path.stat()) for path in waiting]
+        return cls(
+            waiting=tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats), living=segments.living
+        )
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files to read."""
+        return [path for path, _, _ in self.waiting]
+
+    @property
+    def small(self) -> bool:
+        """Whether what is made of them may be kept in memory."""
+        return sum(size for _, size, _ in self.waiting) <= _SMALL_BYTES
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,19 +72,20 @@ class Parked:
     """The database that is attached, if it can be known again."""
     ingested: frozenset[str] = frozenset()
     """The segments that it holds."""
-    gathered: bool = False
+    gathered: Journals | None = None
+    """What waited in journals when that was gathered."""
     settled: bool = False
-    """Whether nothing waited in journals when they were gathered, and the database leaves nothing to be settled."""
+    """Whether nothing waited, and the database leaves nothing open."""
     views: set[str] = field(default_factory=set)
 
     def part(self) -> None:
         """Take off the views, and what was gathered for them."""
         for name in self.views:
             self.con.execute(f"DROP VIEW {name}")
-        if self.gathered:
+        if self.gathered is not None:
             self.con.execute("DETACH working")
         self.views.clear()
-        self.gathered = self.settled = False
+        self.gathered, self.settled = None, False
 
     def leave(self) -> None:
         """Take off all that there is."""

@@ -12,7 +12,7 @@ from harness.errors import StoreError
 from harness.store.facts import CALL_OPERATIONS, text, texts
 from harness.store.files import PATIENCE_S, STORE_LOCK, held, look
 from harness.store.gather import gather
-from harness.store.parked import Identity, Parked, fetch, park, watched
+from harness.store.parked import Identity, Journals, Parked, fetch, park, watched
 from harness.store.rollup import verdicts
 from harness.store.schema import CALLED_COLUMNS, RUN_COLUMNS, SPAN_COLUMNS, attach, connect, reading
 
@@ -114,7 +114,7 @@ def asking(store: Path, only: Collection[str] = ()) -> Iterator[Connection]:
                 yield parked.con
                 if identity is None:
                     parked.leave()
-                elif not parked.settled:
+                elif parked.gathered and not parked.gathered.small:
                     parked.part()
             except BaseException:
                 parked.con.close()
@@ -130,22 +130,18 @@ def _go_on(parked: Parked, store: Path, identity: Identity | None, only: Collect
     if not parked.attached:
         parked.ingested = _attach(con, store)
         parked.attached, parked.identity = True, identity
-    segments = look(store)
-    waiting = [segments.folder / name for name in segments.sealed if name not in parked.ingested]
-    if parked.gathered and waiting:
+    journals = Journals.of(look(store), parked.ingested)
+    if parked.gathered != journals:
         parked.part()
-    if not parked.gathered:
-        parked.settled = gather(con, waiting, segments.living).settled
-        parked.gathered = True
+        parked.settled = gather(con, journals.paths, journals.living).settled
+        parked.gathered = journals
     _make(con, [name for name in only if name not in parked.views], settled=parked.settled)
     parked.views.update(only)
 
 
 def _open(con: Connection, store: Path, only: Collection[str]) -> None:
-    ingested = _attach(con, store)
-    segments = look(store)
-    waiting = [segments.folder / name for name in segments.sealed if name not in ingested]
-    _make(con, only, settled=gather(con, waiting, segments.living).settled)
+    journals = Journals.of(look(store), _attach(con, store))
+    _make(con, only, settled=gather(con, journals.paths, journals.living).settled)
 
 
 def _attach(con: Connection, store: Path) -> frozenset[str]:

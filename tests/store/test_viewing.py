@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import Store, care, open_store, viewing
+from harness.canonical import encode
+from harness.store import Store, care, open_store, parked, viewing
 from tests.store import journals
-from tests.store.journals import ended
+from tests.store.journals import began, ended
 
 A = "aaaaaaaaaaaa"
 FOREIGN = """
@@ -90,6 +91,33 @@ def test_a_database_that_is_the_same_is_opened_once_for_many_questions(store, mo
     store.ingest()
     assert [span.span_id for span in store.run("r2").spans] == ["2"]
     assert seen == [store.path]
+
+
+def test_journals_are_read_again_once_they_grow_or_their_writer_dies(store, monkeypatch):
+    real, seen = viewing.gather, []
+    monkeypatch.setattr(viewing, "gather", lambda *about: (seen.append(about[1]), real(*about))[1])
+    path = journals.write(store.path, A, 1, [began("2", run_id="r2", start_ns=5000)])
+    writer = journals.Living(path)
+    for _ in range(2):
+        assert [run.status.value for run in store.runs()] == ["running", "finished"]
+    assert len(seen) == 1
+    with path.open("ab") as out:
+        out.write(encode(began("3", run_id="r3", start_ns=6000)).encode() + b"\n")
+    for _ in range(2):
+        assert [run.run_id for run in store.runs()] == ["r3", "r2", "r1"]
+    assert len(seen) == 2
+    writer.die()
+    for _ in range(2):
+        assert [run.status.value for run in store.runs()] == ["interrupted", "interrupted", "finished"]
+    assert len(seen) == 3
+
+
+def test_much_that_waits_is_not_kept_in_memory(store, monkeypatch):
+    monkeypatch.setattr(parked, "_SMALL_BYTES", 10)
+    journals.write(store.path, A, 1, [ended("2", run_id="r2", start_ns=5000)])
+    assert [run.run_id for run in store.runs()] == ["r2", "r1"]
+    assert parked.fetch(store.path).gathered is None
+    assert [run.run_id for run in store.runs()] == ["r2", "r1"]
 
 
 def test_while_a_question_is_asked_no_other_program_writes_the_database_and_between_two_it_may(store):
