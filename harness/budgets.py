@@ -50,6 +50,13 @@ class Limit:
     kind: str
     most: float
 
+    @property
+    def name(self) -> str:
+        """Name it as :func:`limits` reads it."""
+        return ".".join(
+            part for part in ("" if self.span == "run" else self.span, self.agent, f"max_{self.kind}") if part
+        )
+
     def show(self, amount: float) -> str:
         """Write *amount* of it with its unit."""
         return TOLD[self.kind].format(amount)
@@ -323,10 +330,7 @@ def limits(told: Mapping[str, Json]) -> tuple[Limit, ...]:
 
 def named(found: Iterable[Limit]) -> dict[str, float]:
     """Write limits as :func:`limits` reads them."""
-    return {".".join(filter(None, (_SPAN[one.span], one.agent, f"max_{one.kind}"))): one.most for one in found}
-
-
-_SPAN = {"run": "", "agent": "agent", "day": "day", "month": "month"}
+    return {one.name: one.most for one in found}
 
 
 def _flat(told: Mapping[str, Json], before: str = "") -> Iterator[tuple[str, Json]]:

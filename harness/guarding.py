@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness import budgets, faults, semconv
 from harness.budgets import Bounds, Budget, Limit, Reached, Ticket
 from harness.call import Call, Reply, StoppedError
-from harness.check import Judge, Settings
+from harness.check import Check, Judge, Settings, choose, installed
 from harness.errors import UsageError
 from harness.ledger import Ledger, Promise
 from harness.model import Event, Finding, Json, Operation, Severity
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("harness")
 
+VARIABLE: Final = "HARNESS_GUARD"
 ON_STOP: Final = ("end", "raise", "note")
 DEFAULTS: Final[Mapping[str, float]] = {"max_model_calls": 30, "max_cost_usd": 2.0, "max_seconds": 180}
 """The limits of a guard that says nothing about them. None in their place takes one away."""
@@ -52,6 +53,9 @@ _SAID = {False: "was stopped", True: "would be stopped"}
 _HINT = "It is stopped by its guard."
 _NUDGE = "A note from the program that runs this conversation: {} Do something else, or say that you are done."
 
+_PER = {"run": "per_run", "agent": "per_agent", "day": "daily", "month": "monthly"}
+_NUDGED = ("L", "T", "R", "C")
+"""The families of checks whose findings an agent can do something about."""
 _MONEY = frozenset({"cost_usd", "tokens"})
 
 
@@ -77,7 +81,6 @@ class _Guarded:
     why: Why | None = None
     noted: bool = False
     nudges: dict[str, str] = field(default_factory=dict)
-    unpriced: set[str] = field(default_factory=set)
 
 
 class Guard:
@@ -120,7 +123,7 @@ class Guard:
         self._checks = tuple(checks)
         self._reserve_output = reserve_output_tokens
         self._settings = Settings()
-        self._disabled: frozenset[str] = frozenset()
+        self._kinds: tuple[type[Check], ...] = ()
         self._trace: Trace | None = None
         self._ledger: Ledger | None = None
 
@@ -139,7 +142,7 @@ class Guard:
         self._dollars = any(limit.kind == "cost_usd" for limit in self.limits)
 
     def environment(self) -> dict[str, str]:
-        """Write what :func:`from_environment` reads, for a process of its own."""
+        """Write what ``guards.from_environment`` reads, for a process of its own."""
         limits = budgets.named(self.limits)
         if not self._watches:
             return {VARIABLE: json.dumps({"holding": limits})}
@@ -166,14 +169,10 @@ class Guard:
             f"max_{limit.kind}": limit.most for limit in self.limits if limit.span == "run" and limit.kind in _MONEY
         }
         self._settings = Settings.of(project, limits=passed)
-        self._disabled = project.disabled
-        self._judge()  # a check that nothing answers to is told now
+        if self._watches:
+            chosen = choose(installed(), self._checks, project.disabled)
+            self._kinds = tuple(kind for kind in chosen if not kind(self._settings).idle())
         self._ledger = Ledger(store, self.limits) or None
-
-    def _judge(self) -> Judge:
-        if not self._watches:
-            return Judge(self._settings, checks=())
-        return Judge(self._settings, select=self._checks, disabled=self._disabled)
 
     # What the seam asks -------------------------------------------------------------------------------------------
 
@@ -183,7 +182,7 @@ class Guard:
             run,
             Budget(self.limits, reserving=self._reserving),
             Bounds(self._reserve_output, self._settings.prices),
-            self._judge(),
+            Judge(self._settings, checks=self._kinds),
             Watching(run.messages),
         )
         self._states.append(state)
@@ -224,9 +223,7 @@ class Guard:
         if ticket is None:
             return
         try:
-            prices = self._settings.prices
-            self._settled(state, ticket, budgets.used(call, reply, ticket.bound, prices))
-            self._price(state, call, reply)
+            self._settled(state, ticket, budgets.used(call, reply, ticket.bound, self._settings.prices))
         except Exception as error:  # noqa: BLE001 - likewise
             self._broke(state, error)
 
@@ -240,7 +237,7 @@ class Guard:
         found: dict[str, Any] = {"max_tokens": self._reserve_output} if self.cap_output else {}
         nudge = state.nudges.pop(agent or "", None) if state.nudges else None
         if nudge is not None:
-            self._note(state, "nudge", None, nudge)
+            self._note(state, "nudge", nudge)
             found["nudge"] = nudge
         return found
 
@@ -287,35 +284,26 @@ class Guard:
         ticket = state.budget.reserve(call.agent, most)
         if isinstance(ticket, Reached):
             return self._reached(state, ticket)
-        if self._ledger is not None:
-            try:
-                promise = self._ledger.reserve(most)
-            except BaseException:
-                state.budget.settle(ticket, {})
-                raise
-            if isinstance(promise, Reached):
-                state.budget.settle(ticket, {})
-                return self._reached(state, promise)
+        return ticket if self._ledger is None else self._written(state, ticket, self._ledger)
+
+    def _written(self, state: _Guarded, ticket: Ticket, ledger: Ledger) -> Ticket | StoppedError | None:
+        """Reserve for the day and the month as well. Where that fails, the limits of the run hold all the same."""
+        try:
+            promise = ledger.reserve(ticket.bound)
+        except Exception as error:  # noqa: BLE001 - a disk that is full, a folder that is another user's
+            refused = self._broke(state, error)
+        else:
+            refused = self._reached(state, promise) if isinstance(promise, Reached) else None
             ticket.kept = promise
-        return ticket
+        if refused is None:
+            return ticket
+        state.budget.settle(ticket, {})
+        return refused
 
     def _settled(self, state: _Guarded, ticket: Ticket, used: Mapping[str, float]) -> None:
         state.budget.settle(ticket, used)
         if self._ledger is not None and isinstance(ticket.kept, Promise):
             self._ledger.settle(ticket.kept, used)
-
-    def _price(self, state: _Guarded, call: Call, reply: Reply | None) -> None:
-        """Say once for each model that its dollars cannot be held, as nobody knows its price."""
-        value = reply.value if reply is not None and call.operation is Operation.CHAT else None
-        if not self._dollars or not value or reply is None or reply.cache_hit:
-            return
-        usage = value.get("usage") or {}
-        given, taken = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
-        model = str(value.get("model") or call.request.get("model") or "")
-        if model in state.unpriced or budgets.cost_usd(call, reply, given, taken, self._settings.prices) is not None:
-            return
-        state.unpriced.add(model)
-        log.warning("nobody knows the price of %r: its dollars cannot be limited", printable(model))
 
     def _found(self, state: _Guarded, event: Event, finding: Finding) -> None:
         """Stop the run for an error; note a warning, or have it told to the agent that spoke."""
@@ -328,10 +316,10 @@ class Guard:
             self._stop(state, Why(kind=kind, reason=said, code=finding.code, more=more))
             return
         agent = event.message.sender if event.message is not None else event.call.agent if event.call else None
-        if self.nudge and agent and finding.severity is Severity.WARNING and not ours:
+        if self.nudge and agent and finding.severity is Severity.WARNING and finding.code.startswith(_NUDGED):
             state.nudges[agent] = _NUDGE.format(one_line(finding.text, _LONGEST).rstrip(".") + ".")
         else:
-            self._note(state, "note", finding.code, said)
+            self._note(state, "note", said, code=finding.code)
 
     def _reached(self, state: _Guarded, reached: Reached) -> StoppedError | None:
         limit = reached.limit
@@ -340,13 +328,12 @@ class Guard:
             "current_cost" if limit.kind == "cost_usd" else "used": reached.used,
         }
         if limit.kind in _MONEY or limit.span in {"day", "month"}:
-            words = {"run": "per_run", "agent": "per_agent", "day": "daily", "month": "monthly"}
-            return self._stop(
-                state, Why(kind=BUDGET, reason=str(reached), more={"exceeded_limit": words[limit.span], **more})
-            )
-        if limit.kind == "model_calls":
-            more = {"step": int(reached.used), **more}
-        return self._stop(state, Why(kind=LIMIT, reason=str(reached), more=more))
+            kind, more = BUDGET, {"exceeded_limit": _PER[limit.span], **more}
+        elif limit.kind == "model_calls":
+            kind, more = LIMIT, {"step": int(reached.used), **more}
+        else:
+            kind = LIMIT
+        return self._stop(state, Why(kind=kind, reason=str(reached), limit=limit.name, more=more))
 
     def _stop(self, state: _Guarded, why: Why) -> StoppedError | None:
         """Stop the run for *why*, unless something has before; or only note it, where that is what is asked for."""
@@ -360,7 +347,7 @@ class Guard:
                 self.stops.append(Stop(run_id=state.run.run_id, why=why))
         if first:
             log.warning("run %s %s: %s", printable(state.run.run_id), _SAID[noting], printable(why.reason))
-            self._note(state, "note" if noting else "stop", why.code, why.reason)
+            self._note(state, "note" if noting else "stop", why.reason, code=why.code, limit=why.limit)
         return self._error(state, state.why) if state.why is not None else None
 
     def _error(self, state: _Guarded, why: Why) -> StoppedError:
@@ -368,12 +355,19 @@ class Guard:
             return StoppedError(why.reason, hint=_HINT)
         return refusal(why, state.run.run_id)
 
-    def _note(self, state: _Guarded, what: str, code: str | None, text: str) -> None:
-        if self._trace is not None:
-            about = {semconv.HARNESS_GUARD: what, semconv.HARNESS_GUARD_TEXT: text}
-            if code is not None:
-                about[semconv.HARNESS_GUARD_CODE] = code
-            attempt(self._trace.note, state.run, f"guard {what}", about)
+    def _note(
+        self, state: _Guarded, what: str, text: str, *, code: str | None = None, limit: str | None = None
+    ) -> None:
+        if self._trace is None:
+            return
+        said = {
+            semconv.HARNESS_GUARD: what,
+            semconv.HARNESS_GUARD_CODE: code,
+            semconv.HARNESS_GUARD_LIMIT: limit,
+            semconv.HARNESS_GUARD_TEXT: text,
+        }
+        about = {name: value for name, value in said.items() if value is not None}
+        attempt(self._trace.note, state.run, f"guard {what}", about)
 
     def _broke(self, state: _Guarded, error: Exception) -> StoppedError | None:
         """Go on without the guard, or, where it is to fail closed, with no call any more."""
@@ -393,69 +387,6 @@ def _over_defaults(told: Mapping[str, Json]) -> dict[str, Json]:
     named = {name: limit for name in told for limit in budgets.limits({name: 0}) if limit.span == "run"} if told else {}
     said = {f"max_{limit.kind}" for limit in named.values()}
     return {**{name: most for name, most in DEFAULTS.items() if name not in said}, **told}
-
-
-VARIABLE: Final = "HARNESS_GUARD"
-SETTINGS: Final = frozenset({"on_stop", "nudge", "fail_closed", "checks", "cap_output", "reserve_output_tokens"})
-"""What a guard may be told besides its limits."""
-
-
-def told(said: Mapping[str, Json]) -> Guard:
-    """Make the guard of which *said* has limits and settings by name, as in ``[tool.harness.guard]``.
-
-    Raises UsageError for a name that is neither.
-    """
-    settings = {name: value for name, value in said.items() if name in SETTINGS}
-    for name in ("nudge", "fail_closed", "cap_output"):
-        if not isinstance(settings.get(name, False), bool):
-            raise UsageError(f"{name} of a guard must be true or false, not {settings[name]!r}")
-    checks, output = settings.get("checks", []), settings.get("reserve_output_tokens", 1)
-    if not isinstance(checks, (list, tuple)):
-        raise UsageError(f"checks of a guard must be a list, not {checks!r}")
-    if not isinstance(output, int):
-        raise UsageError(f"reserve_output_tokens of a guard must be a number, not {output!r}")
-    return Guard({name: value for name, value in said.items() if name not in SETTINGS}, **settings)
-
-
-def words(text: str) -> dict[str, Json]:
-    """Read what :func:`told` takes from ``name=value`` pairs with commas; ``none`` takes a default limit away.
-
-    Several checks have a plus between them. Raises UsageError for what is none.
-    """
-    found: dict[str, Json] = {}
-    for pair in filter(None, (pair.strip() for pair in text.split(","))):
-        name, given, value = pair.partition("=")
-        if not given:
-            raise UsageError(f"{pair!r} is no setting of a guard", hint="Write name=value, as in max_model_calls=30.")
-        found[name.strip()] = _value(name.strip(), value.strip())
-    return found
-
-
-def _value(name: str, text: str) -> Json:
-    if name == "checks":
-        return text.split("+")
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return kind(text.removeprefix("$"))
-    return text
-
-
-_WORDS: Final[Mapping[str, Json]] = {"none": None, "true": True, "false": False}
-
-
-def from_environment() -> Guard | None:
-    """Make the guard that the environment asks for, if any. Each process of a program guards what it sees itself."""
-    text = os.environ.get(VARIABLE)
-    if text is None:
-        return None
-    if not text.lstrip().startswith("{"):
-        return told(words(text))
-    said = json.loads(text)
-    if "holding" in said:
-        return Guard.holding(budgets.limits(said["holding"]))
-    return Guard(said.pop("limits"), **said)
 
 
 @contextlib.contextmanager

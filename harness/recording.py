@@ -217,9 +217,9 @@ def _guard(settings: config.Config, mode: str) -> Guard | None:
     asked = "HARNESS_GUARD" in os.environ
     if not asked and (settings.guard is None or mode == "replay"):
         return None
-    from harness import guarding
+    from harness import guards
 
-    return guarding.from_environment() if asked else guarding.told(settings.guard or {})
+    return guards.from_environment() if asked else guards.told(settings.guard or {})
 
 
 def instrument_quietly() -> None:

@@ -32,12 +32,13 @@ _STATUS = 429
 class Why:
     """Why a run was stopped: the *kind* is one of AgentWall's error types, *more* are further fields of its body.
 
-    *code* is the check that found it, if one did.
+    *code* is the check that found it, if one did, and *limit* the limit that was reached.
     """
 
     kind: str
     reason: str
     code: str | None = None
+    limit: str | None = None
     more: Mapping[str, Json] = field(default_factory=dict)
 
     def body(self, run_id: str) -> dict[str, Json]:

@@ -105,6 +105,9 @@ HARNESS_SELECTION_CHOICE: Final = "harness.selection.choice"
 HARNESS_REFUSED: Final = "harness.refused"  # list of strings: what a replay kept from the network during the span
 HARNESS_GUARD: Final = "harness.guard"  # note | nudge | stop: what a guard did, on a span of its own
 HARNESS_GUARD_CODE: Final = "harness.guard.code"  # the check that moved it, if one did
+HARNESS_GUARD_LIMIT: Final = (
+    "harness.guard.limit"  # the limit that was reached, if one was: max_tokens, day.max_cost_usd
+)
 HARNESS_GUARD_TEXT: Final = "harness.guard.text"  # what it said
 HARNESS_FAULT: Final = "harness.fault"  # what of the tracing itself failed; on a span of its own
 
@@ -120,6 +123,8 @@ STRUCTURE: Final = frozenset(
         HARNESS_CAPTURE,
         HARNESS_ENDING,
         HARNESS_FAULT,
+        HARNESS_GUARD,
+        HARNESS_GUARD_CODE,
         HARNESS_INPUT_CONTEXT,
         HARNESS_MESSAGE_PART,
         HARNESS_OPERATION,

@@ -10,6 +10,7 @@ from typing import ClassVar
 from harness import prices, semconv
 from harness.check import Check, Need, Settings
 from harness.model import CallRecord, Event, Finding, Operation, Severity, Status
+from harness.text import one_line
 
 NANOSECONDS = 1_000_000_000
 
@@ -258,6 +259,78 @@ class SecondsBudget(_Budget):
     def show(self, amount: float) -> str:
         """Write *amount* seconds."""
         return f"{amount:,.1f} s"
+
+
+class CostUnenforceable(Check):
+    """The run has a limit in US dollars, and asked a model whose price nobody knows.
+
+    Why: such a call counts for nothing, so the limit `max_cost_usd` holds the others alone. Limits of tokens and of
+    model calls hold all the same.
+
+    Fix: set the model's price in `[tool.harness.prices]` as `model = [input, output]` per million tokens, or in the
+    program's own `config_list`; or limit tokens instead. A guard with `fail_closed` makes no such call.
+    """
+
+    code = "B206"
+    name = "cost-unenforceable"
+    severity = Severity.WARNING
+    needs = frozenset({Need.USAGE})
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._told = False
+
+    def idle(self) -> bool:
+        """Judge by nothing but a limit that was set."""
+        return CostBudget.limit not in self.settings.limits
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Report the first answer without a price."""
+        call = event.call
+        asked = event.phase == "end" and event.span.operation is Operation.CHAT
+        if self._told or self.idle() or call is None or not asked or event.span.status is Status.ERROR:
+            return
+        usage = call.usage
+        own = self.settings.prices
+        known = usage.cost_usd is not None
+        if known or prices.cost_usd(call.model, usage.input_tokens, usage.output_tokens, overrides=own) is not None:
+            return
+        self._told = True
+        model = one_line(call.model or "an unnamed model", 60)
+        yield self.finding(
+            f"nobody knows what {model} costs, so {CostBudget.limit} does not hold for its calls",
+            seq=event.number,
+            span_id=event.span.span_id,
+            evidence={"model": model, "limit": CostBudget.limit},
+        )
+
+
+class StoppedByGuard(Check):
+    """A guard stopped the run.
+
+    Why: it went round in circles, used more than it may in all, by one agent, in a day or in a month, or somebody
+    stopped it from outside. What it was asked to do is not done.
+
+    Fix: the finding names the limit or the check; `harness explain CODE` says what that means. Raise the limit in
+    `[tool.harness.guard]` or with `--guard` only if so much is really needed.
+    """
+
+    code = "B207"
+    name = "stopped-by-guard"
+    severity = Severity.ERROR
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Report what the guard wrote down."""
+        said = event.span.attributes
+        if event.phase != "end" or said.get(semconv.HARNESS_GUARD) != "stop":
+            return
+        evidence = {"limit": said.get(semconv.HARNESS_GUARD_LIMIT), "check": said.get(semconv.HARNESS_GUARD_CODE)}
+        yield self.finding(
+            f"a guard stopped it: {one_line(str(said.get(semconv.HARNESS_GUARD_TEXT)), 300)}",
+            seq=event.number,
+            span_id=event.span.span_id,
+            evidence={name: value for name, value in evidence.items() if value is not None},
+        )
 
 
 def _count(amount: float, what: str) -> str:

@@ -144,9 +144,9 @@ def _guarded(text: str | None, project: Mapping[str, Any] | None) -> dict[str, s
     """Read the guard's limits over those of the *project*, for this process and its children."""
     if text is None:
         return {}
-    from harness import guarding
+    from harness import guards
 
-    return guarding.told({**(project or {}), **guarding.words(text)}).environment()
+    return guards.told({**(project or {}), **guards.words(text)}).environment()
 
 
 def _mode(record: Path | None, replay: Path | None) -> str:

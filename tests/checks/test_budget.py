@@ -95,15 +95,34 @@ def judged(events, **limits):
 def test_a_cost_nobody_knows_is_said_to_be_unknown_and_not_taken_for_zero():
     events = chats(("ann", 10, 10, 0.1), ("ann", 10, 10, None), GEN_AI_REQUEST_MODEL="mystery")
     found, reasons = judged(events, max_cost_usd=1)
-    assert found == []
+    assert [(one.code, one.evidence) for one in found] == [("B206", {"model": "mystery", "limit": "max_cost_usd"})]
     assert reasons == {"B202": "nobody knows the cost of 1 of 2 model calls (mystery)"}
 
 
 def test_a_limit_passed_by_what_is_known_is_passed_whatever_is_not():
     events = chats(("ann", 10, 10, 2.0), ("ann", 10, 10, None), GEN_AI_REQUEST_MODEL="mystery")
     found, reasons = judged(events, max_cost_usd=1)
-    assert [finding.code for finding in found] == ["B202"]
+    assert [finding.code for finding in found] == ["B202", "B206"]
     assert reasons == {}
+
+
+def test_where_dollars_are_not_limited_nobody_needs_to_know_them():
+    found, _ = judged(chats(("ann", 10, 10, None), GEN_AI_REQUEST_MODEL="mystery"), max_tokens=1000)
+    assert found == []
+
+
+def test_what_a_guard_stopped_is_found_with_the_limit_and_what_it_noted_is_not():
+    run = Talk()
+
+    def notes(me):
+        run.span(Operation.OTHER, parent=me, HARNESS_GUARD="note", HARNESS_GUARD_CODE="L101", HARNESS_GUARD_TEXT="so")
+        about = {"HARNESS_GUARD_LIMIT": "day.max_cost_usd", "HARNESS_GUARD_TEXT": "the limit of $5 a day was reached"}
+        run.span(Operation.OTHER, parent=me, HARNESS_GUARD="stop", **about)
+
+    run.conversation(notes)
+    (finding,) = judge(run.events(), select=["B207"])
+    assert finding.text == "a guard stopped it: the limit of $5 a day was reached"
+    assert finding.evidence == {"limit": "day.max_cost_usd"}
 
 
 def test_calls_that_do_not_say_their_tokens_leave_the_token_budget_unjudged():
