@@ -78,9 +78,24 @@ def agents(document: Document) -> tuple[Mapping[str, Json], ...]:
         for key in ("handoffs", "asks"):
             for number, other in enumerate(one.get(key, ())):
                 _known(document, (*place, key, number), other, [name for name in names if name != one["name"]])
+        others = [name for name in names if name != one["name"]]
+        for number, chat in enumerate(one.get("nested", {}).get("chats", ())):
+            _known(document, (*place, "nested", "chats", number, "recipient"), chat["recipient"], others)
+        for who in told(one.get("nested", {}).get("trigger")):
+            _known(document, (*place, "nested", "trigger"), who, others)
         if document.value.get("framework") == "agentchat":
             _agentchat(document, place, one)
     return tuple(found)
+
+
+def told(names: Json) -> Sequence[str]:
+    """Read one name or several."""
+    return [names] if isinstance(names, str) else list(names or ())
+
+
+def inside(agents: Sequence[Mapping[str, Json]]) -> frozenset[str]:
+    """Name the agents that are only spoken to inside another one's turn."""
+    return frozenset(chat["recipient"] for one in agents for chat in one.get("nested", {}).get("chats", ()))
 
 
 def _agentchat(document: Document, place: Place, agent: Mapping[str, Json]) -> None:
@@ -104,6 +119,8 @@ def kind_of(agent: Mapping[str, Json]) -> str:
 def stages(document: Document, names: Sequence[str]) -> tuple[Stage, ...]:
     """Read the conversations of a document that fits the schema: its workflow, or its one team and task."""
     family = document.value["framework"]
+    hidden = inside(document.value["agents"])
+    names = [name for name in names if name not in hidden] or names
     if "workflow" not in document.value:
         team = _team(document, ("team",), document.value.get("team", {}), family, names)
         return (Stage(agents=tuple(names), team=team, task=document.value["task"]),)
@@ -145,11 +162,24 @@ def _team(
     settled = {**team, "pattern": pattern, "initiator": initiator}
     if family == "classic":
         return {"speaker_selection": "auto", **settled, "recipient": recipient}
-    if pattern == "selector" and not team.get("llm_config") and not _any_model(document):
-        document.wrong((*place, "pattern"), "a 'selector' needs a model: give the team an 'llm_config'")
+    if pattern in {"selector", "magentic_one"} and not team.get("llm_config") and not _any_model(document):
+        document.wrong((*place, "pattern"), f"a {pattern!r} needs a model: give the team an 'llm_config'")
+    if (pattern == "graph") != ("edges" in team):
+        document.wrong((*place, "pattern"), "a 'graph' has 'edges', and nothing else has")
+    _edges(document, (*place, "edges"), team.get("edges", ()), names)
     if family == "ag2" and pattern == "round_robin" and not others:
         document.wrong((*place, "pattern"), "'round_robin' takes two agents or more")
     return {**settled, "recipient": recipient} if pattern == "consulting" else settled
+
+
+def _edges(document: Document, place: Place, edges: Sequence[Mapping[str, Json]], names: Sequence[str]) -> None:
+    leads: dict[Json, Json] = {}
+    for number, edge in enumerate(edges):
+        for end in ("from", "to"):
+            if end in edge:
+                _known(document, (*place, number, end), edge[end], names)
+        if "tool" in edge and leads.setdefault(edge["tool"], edge["from"]) != edge["from"]:
+            document.wrong((*place, number, "tool"), f"the tool {edge['tool']!r} leads on from one agent alone")
 
 
 def _any_model(document: Document) -> bool:

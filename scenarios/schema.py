@@ -101,6 +101,37 @@ _AGENT: Mapping[str, Form] = {
         {name: form for name, form in _STOPS.items() if name in {"model_calls", "tokens", "cost_usd"}},
     ),
 }
+_NESTED = _mapping(
+    "Conversations that it holds before it answers; what came of the last is its answer.",
+    {
+        "trigger": _either(
+            "Whose messages it holds them for: an agent's name, or several; by default everybody's.",
+            _TEXT,
+            _list(_TEXT, "Their names."),
+        ),
+        "chats": _list(
+            _mapping(
+                "One of them.",
+                {
+                    "recipient": _text("With whom: an agent that takes part nowhere else."),
+                    "message": _text("What it says first; by default what it was told."),
+                    "max_turns": _count("Turns of both."),
+                },
+                ["recipient"],
+            ),
+            "One after another.",
+            minItems=1,
+        ),
+    },
+    ["chats"],
+)
+_EDGE: Mapping[str, Form] = {"from": _text("After this agent …"), "to": _text("… this one speaks.")}
+
+
+def _edges(told: str, keys: Mapping[str, Form], need: Sequence[str]) -> Form:
+    return _list(_mapping("One way on.", {**_EDGE, **keys}, need), told, minItems=1)
+
+
 _TYPED = "What kind of agent it is; `role` is another word for it."
 
 
@@ -119,6 +150,8 @@ _AGENTS: Mapping[str, Form] = {
             "is_termination_msg": _ref("predicate"),
             "default_auto_reply": _text("What it says where it has nothing to say."),
             "code_execution": _ref("code_execution"),
+            "handoffs": _list(_TEXT, "Agents that it may hand over to, in a swarm."),
+            "nested": _NESTED,
         },
     ),
     "agentchat": _agent(
@@ -137,18 +170,21 @@ _AGENTS: Mapping[str, Form] = {
         "An agent of AG2 1.x.",
         ("assistant",),
         ("NEVER",),
-        {"asks": _list(_TEXT, "Agents that its model may ask, each as a tool.")},
+        {
+            "asks": _list(_TEXT, "Agents that its model may ask, each as a tool."),
+            "handoffs": _list(_TEXT, "Agents that it may hand over to, in a graph."),
+        },
     ),
 }
 _TEAMS: Mapping[str, Form] = {
     "classic": _mapping(
         "How classic agents talk.",
         {
-            "pattern": _one_of(("two_agent", "group"), "By default by their number."),
+            "pattern": _one_of(("two_agent", "group", "swarm"), "By default by their number."),
             "initiator": _text("Who gives the task; by default the first."),
             "recipient": _text("Whom it is given to; by default the next."),
             "max_turns": _count("Turns of a pair."),
-            "max_round": _count("Messages of a group."),
+            "max_round": _count("Messages of a group or swarm."),
             "speaker_selection": _one_of(("auto", "round_robin", "random"), "Who speaks next in a group."),
             "llm_config": _ref("llm_config"),
             "is_termination_msg": _ref("predicate"),
@@ -157,7 +193,9 @@ _TEAMS: Mapping[str, Form] = {
     "agentchat": _mapping(
         "How AgentChat agents talk.",
         {
-            "pattern": _one_of(("single", "round_robin", "selector", "swarm"), "By default by their number."),
+            "pattern": _one_of(
+                ("single", "round_robin", "selector", "swarm", "magentic_one", "graph"), "By default by their number."
+            ),
             "initiator": _text("Who speaks first, or alone; by default the first."),
             "max_turns": _count("Turns of all together."),
             "max_messages": _count("Messages, the task included."),
@@ -165,15 +203,26 @@ _TEAMS: Mapping[str, Form] = {
             "llm_config": _ref("llm_config"),
             "selector_prompt": _text("What the model that picks speakers is told."),
             "allow_repeated_speaker": _flag("Let it pick the same one again."),
+            "max_stalls": _count("How often a `magentic_one` may get no further before it plans anew.", 0),
+            "edges": _edges(
+                "Who speaks after whom in a `graph`; several after one speak side by side.",
+                {"when": _ref("predicate")},
+                ["from", "to"],
+            ),
         },
     ),
     "ag2": _mapping(
         "How AG2 agents talk: one alone, or on a hub.",
         {
-            "pattern": _one_of(("single", "consulting", "round_robin"), "By default `single`."),
+            "pattern": _one_of(("single", "consulting", "round_robin", "graph"), "By default `single`."),
             "initiator": _text("Who is asked alone, or asks on the hub; by default the first."),
             "recipient": _text("Whom it consults; by default the next."),
             "max_turns": _count("Turns on the hub; by default 10."),
+            "edges": _edges(
+                "Who speaks after whom in a `graph`; it ends after who has no way on, and where `to` is missing.",
+                {"tool": _text("Only if the turn called this tool.")},
+                ["from"],
+            ),
         },
     ),
 }

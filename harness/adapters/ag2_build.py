@@ -48,7 +48,7 @@ async def _converse(agents: Agents, stages: Sequence[Stage], resolve: Resolve) -
             results.append(await _consult(first, built[team["recipient"]], task))
         else:
             order = [first, *(built[name] for name in stage.agents if name != team["initiator"])]
-            results.append(await _in_turns(order, task, team.get("max_turns") or _USUAL_TURNS))
+            results.append(await _workflow(order, task, team))
     return results
 
 
@@ -78,9 +78,22 @@ class _Cast:
             for other in spec.get("asks", ()):
                 about = self._specs[other].get("description") or f"Ask {other}."
                 tools.append(self._make(other, (*asked_by, name)).as_tool(description=about))
+            tools += [_handing_over(other, self._specs[other]) for other in spec.get("handoffs", ())]
             config = model_config(spec["llm_config"]) if spec.get("llm_config") else None
             self._built[name] = ag2.Agent(name, spec.get("system_message", ()), config=config, tools=tools)
         return self._built[name]
+
+
+def _handing_over(name: str, spec: Mapping[str, Json]) -> Any:
+    """Make the tool by which a model hands over to the agent *name*."""
+    import ag2
+    from ag2.network import Handoff
+
+    def hand_over(reason: str = "") -> Handoff:
+        return Handoff(target=name, reason=reason)
+
+    about = spec.get("description") or f"Hand over to {name}."
+    return ag2.tool(hand_over, name=f"transfer_to_{name}", description=about)
 
 
 def model_config(spec: Mapping[str, Json]) -> Any:
@@ -136,24 +149,49 @@ async def _consult(first: Any, second: Any, task: str) -> str:
         return await _until_closed(hub, asking, channel, task, failed)
 
 
-async def _in_turns(order: Sequence[Any], task: str, turns: int) -> str:
-    from ag2.network import AgentTarget, FromSpeaker, StayTarget, Transition, TransitionGraph
-
+async def _workflow(order: Sequence[Any], task: str, team: Mapping[str, Json]) -> str:
+    """Let agents work on a hub: in turn, or as the edges of *team* say who speaks after whom."""
     async with _hub() as (hub, failed):
-        clients = [await hub.register(agent) for agent in order]
-        following = [*clients[1:], clients[0]]
-        graph = TransitionGraph(
-            initial_speaker=clients[0].agent_id,
-            transitions=[
-                Transition(when=FromSpeaker(one.agent_id), then=AgentTarget(other.agent_id))
-                for one, other in zip(clients, following, strict=True)
-            ],
-            default_target=StayTarget(),
-            max_turns=turns,
+        clients = {agent.name: await hub.register(agent) for agent in order}
+        names = list(clients)
+        graph = _graph(team, {name: client.agent_id for name, client in clients.items()})
+        first = clients[names[0]]
+        channel = await first.open(type="workflow", target=names[1:], knobs={"graph": graph.to_dict()})
+        return await _until_closed(hub, first, channel, task, failed)
+
+
+def _graph(team: Mapping[str, Json], ids: Mapping[str, str]) -> Any:
+    from ag2.network import (
+        AgentTarget,
+        FromSpeaker,
+        StayTarget,
+        TerminateTarget,
+        ToolCalled,
+        Transition,
+        TransitionGraph,
+    )
+
+    names = list(ids)
+    if "edges" not in team:
+        following = zip(names, [*names[1:], names[0]], strict=True)
+        edges: Sequence[Mapping[str, Json]] = [{"from": one, "to": other} for one, other in following]
+        otherwise: Any = StayTarget()
+    else:
+        edges, otherwise = team["edges"], TerminateTarget(reason="the graph ends here")
+    transitions = [
+        Transition(
+            when=ToolCalled(edge["tool"]) if "tool" in edge else FromSpeaker(ids[edge["from"]]),
+            then=AgentTarget(ids[edge["to"]]) if "to" in edge else TerminateTarget(reason="the graph ends here"),
+            priority=0 if "tool" in edge else 1,
         )
-        names = [agent.name for agent in order[1:]]
-        channel = await clients[0].open(type="workflow", target=names, knobs={"graph": graph.to_dict()})
-        return await _until_closed(hub, clients[0], channel, task, failed)
+        for edge in edges
+    ]
+    return TransitionGraph(
+        initial_speaker=ids[names[0]],
+        transitions=transitions,
+        default_target=otherwise,
+        max_turns=team.get("max_turns") or _USUAL_TURNS,
+    )
 
 
 async def _until_closed(hub: Any, client: Any, channel: Any, task: str, failed: asyncio.Future[None]) -> str:

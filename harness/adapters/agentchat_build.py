@@ -88,7 +88,10 @@ async def model_client(spec: Mapping[str, Json], stack: AsyncExitStack) -> Any:
 
 
 async def _executor(spec: Mapping[str, Json], stack: AsyncExitStack) -> Any:
-    from autogen_ext.code_executors.local import LocalCommandLineCodeExecutor
+    try:
+        from autogen_ext.code_executors.local import LocalCommandLineCodeExecutor
+    except (ImportError, RuntimeError) as error:  # it wants Docker's client, whether or not it is used
+        raise missing("AgentChat's code executor", "autogen-ext[docker]", error) from error
 
     folder = spec.get("work_dir") or stack.enter_context(tempfile.TemporaryDirectory())
     executor = LocalCommandLineCodeExecutor(timeout=spec.get("timeout") or 60, work_dir=folder)
@@ -98,7 +101,7 @@ async def _executor(spec: Mapping[str, Json], stack: AsyncExitStack) -> Any:
 
 
 async def _team(agents: Agents, stage: Stage, built: Mapping[str, Any], stack: AsyncExitStack) -> Any:
-    from autogen_agentchat.teams import RoundRobinGroupChat, SelectorGroupChat, Swarm
+    from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat, SelectorGroupChat, Swarm
 
     team = stage.team
     first = team["initiator"]
@@ -114,11 +117,38 @@ async def _team(agents: Agents, stage: Stage, built: Mapping[str, Any], stack: A
         return RoundRobinGroupChat(members, **options)
     if team["pattern"] == "swarm":
         return Swarm(members, **options)
+    if team["pattern"] == "graph":
+        return _graph(team, built, members, options)
     for key in ("selector_prompt", "allow_repeated_speaker"):
         if key in team:
             options[key] = team[key]
     chosen = team.get("llm_config") or next(spec["llm_config"] for spec in agents if spec.get("llm_config"))
-    return SelectorGroupChat(members, await model_client(chosen, stack), **options)
+    client = await model_client(chosen, stack)
+    if team["pattern"] == "magentic_one":
+        stalls = {"max_stalls": team["max_stalls"]} if "max_stalls" in team else {}
+        return MagenticOneGroupChat(members, client, **stalls, **options)
+    return SelectorGroupChat(members, client, **options)
+
+
+def _graph(
+    team: Mapping[str, Json], built: Mapping[str, Any], members: Sequence[Any], options: Mapping[str, Any]
+) -> Any:
+    """Make the team in which each edge says who speaks after whom."""
+    from autogen_agentchat.teams import DiGraphBuilder, GraphFlow
+
+    plan = DiGraphBuilder()
+    for member in members:
+        plan.add_node(member)
+    for edge in team["edges"]:
+        when = edge.get("when")
+        condition = functools.partial(_says, when) if when else None
+        plan.add_edge(built[edge["from"]], built[edge["to"]], condition)
+    plan.set_entry_point(built[team["initiator"]])
+    return GraphFlow(plan.get_participants(), plan.build(), **options)
+
+
+def _says(when: Mapping[str, str], message: Any) -> bool:
+    return ends(when, message.to_text())
 
 
 def _termination(team: Mapping[str, Json]) -> Any:

@@ -57,6 +57,6 @@ def ends(spec: Mapping[str, str], said: str) -> bool:
     return said.strip() == text.strip() if how == "equals" else re.search(text, said) is not None
 
 
-def missing(framework: str, package: str, error: ImportError) -> EnvironmentProblem:
+def missing(framework: str, package: str, error: Exception) -> EnvironmentProblem:
     """Say that *framework* cannot be imported, and how to install it."""
     return EnvironmentProblem(f"{framework} cannot be imported: {error}", hint=f"pip install '{package}'")

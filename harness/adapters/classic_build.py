@@ -35,12 +35,15 @@ def converse(agents: Agents, stages: Sequence[Stage], resolve: Resolve) -> list[
     """Build *agents*, let them hold the conversations *stages* one after another, and give the result of each.
 
     Their keys are those of a scenario file, checked already. *resolve* turns ``module:function`` into the function.
-    In a pair the other agent executes the tools of one; in a group the initiator does. Code runs on this machine, in
-    a temporary folder where none is named.
+    In a pair the other agent executes the tools of one; in a group the initiator does, in a swarm each its own. Code
+    runs on this machine, in a temporary folder where none is named.
     """
     results: list[str] = []
     with ExitStack() as stack:
         built = {str(spec["name"]): _agent(spec, stack) for spec in agents}
+        for spec in agents:
+            if "nested" in spec:
+                _nest(spec["nested"], built[spec["name"]], agents, built, resolve)
         for stage in stages:
             here = [spec for spec in agents if spec["name"] in stage.agents]
             ended = _converse(
@@ -55,6 +58,11 @@ def _converse(
 ) -> object:
     team = stage.team
     first = built[team["initiator"]]
+    if team["pattern"] == "swarm":
+        for spec in agents:
+            for name in spec.get("tools") or ():
+                _register(resolve(name), caller=built[spec["name"]], executor=built[spec["name"]])
+        return _swarm(agents, team, built, "\n".join((stage.task, *context)))
     if team["pattern"] == "group":
         partner, options = _manager(agents, team, built), {}
         executors = dict.fromkeys(built, first)
@@ -134,6 +142,59 @@ def _manager(agents: Agents, team: Mapping[str, Json], built: Mapping[str, Any])
     if team.get("is_termination_msg"):
         options["is_termination_msg"] = predicate(team["is_termination_msg"])
     return autogen.GroupChatManager(groupchat=group, **options)
+
+
+def _nest(spec: Mapping[str, Json], owner: Any, agents: Agents, built: Mapping[str, Any], resolve: Resolve) -> None:
+    """Have *owner* hold the chats of *spec* before it answers; it runs the tools of whom it talks to there."""
+    tools = {str(one["name"]): one.get("tools") or () for one in agents}
+    chats = []
+    for chat in spec["chats"]:
+        other = built[chat["recipient"]]
+        for name in tools[chat["recipient"]]:
+            _register(resolve(name), caller=other, executor=owner)
+        chats.append({"summary_method": "last_msg", **chat, "recipient": other})
+    given = spec.get("trigger")
+    names = [given] if isinstance(given, str) else given
+    inside = [chat["recipient"] for chat in chats]
+    trigger = [built[name] for name in names] if names else (lambda sender: sender not in inside)
+    owner.register_nested_chats(chats, trigger=trigger)
+
+
+def _swarm(agents: Agents, team: Mapping[str, Json], built: Mapping[str, Any], task: str) -> object:
+    """Let agents hand over to each other, until one answers without; then the user is next, if there is one."""
+    try:
+        from autogen.agentchat import initiate_group_chat
+        from autogen.agentchat.group import (
+            AgentTarget,
+            OnCondition,
+            RevertToUserTarget,
+            StringLLMCondition,
+            TerminateTarget,
+        )
+        from autogen.agentchat.group.patterns import DefaultPattern
+    except ImportError as error:
+        msg = f"this classic AutoGen has no swarm: {error}"
+        raise EnvironmentProblem(msg, hint="pip install 'pyautogen[openai]>=0.9,<0.10'") from error
+    about = {str(one["name"]): str(one.get("description") or f"Hand over to {one['name']}.") for one in agents}
+    for spec in agents:
+        built[spec["name"]].handoffs.clear().add_llm_conditions(
+            [
+                OnCondition(target=AgentTarget(built[name]), condition=StringLLMCondition(about[name]))
+                for name in spec.get("handoffs") or ()
+            ]
+        )
+    user = next((built[spec["name"]] for spec in agents if not spec.get("llm_config")), None)
+    chosen = team.get("llm_config") or next((spec["llm_config"] for spec in agents if spec.get("llm_config")), None)
+    ending = {"is_termination_msg": predicate(team["is_termination_msg"])} if team.get("is_termination_msg") else {}
+    pattern = DefaultPattern(
+        initial_agent=built[team["initiator"]],
+        agents=[agent for agent in built.values() if agent is not user],
+        user_agent=user,
+        group_manager_args={"llm_config": llm_config(chosen), **ending},
+        group_after_work=TerminateTarget() if user is None else RevertToUserTarget(),
+    )
+    result, _, _ = initiate_group_chat(pattern=pattern, messages=task, max_rounds=team.get("max_round") or 10)
+    return result
 
 
 def _register(function: Callable[..., Any], *, caller: Any, executor: Any) -> None:

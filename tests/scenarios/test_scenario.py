@@ -177,6 +177,71 @@ def test_a_pair_takes_two_agents(write):
         scenario.load(write("agents: [{name: a}]\nteam: {pattern: two_agent}\ntask: x\n"))
 
 
+DESK = """\
+framework: {framework}
+agents:
+- {{name: front, llm_config: {{model: m}}}}
+- {{name: tech, llm_config: {{model: m}}}}
+- {{name: sales, llm_config: {{model: m}}}}
+team: {{pattern: graph, edges: {edges}}}
+task: x
+"""
+
+
+@pytest.mark.parametrize(
+    ("framework", "edges", "told"),
+    [
+        ("agentchat", "[{from: front, to: tec}]", ":6: 'team.edges\\[1\\].to' cannot be 'tec'; did you mean 'tech'?"),
+        ("agentchat", "[{from: front}]", ":6: 'team.edges\\[1\\].to' is missing"),
+        ("agentchat", "[{from: front, to: tech, tool: x}]", ":6: unknown key 'tool' in 'team.edges\\[1\\]'"),
+        ("ag2", "[{from: front, to: tech, when: {contains: x}}]", ":6: unknown key 'when' in 'team.edges\\[1\\]'"),
+        ("ag2", "[{from: front, tool: x}, {from: tech, tool: x}]", ":6: the tool 'x' leads on from one agent alone"),
+        ("ag2", "[]", ":6: 'team.edges' is empty"),
+    ],
+)
+def test_edges_that_lead_nowhere_are_told(write, framework, edges, told):
+    with pytest.raises(UsageError, match=told):
+        scenario.load(write(DESK.format(framework=framework, edges=edges)))
+
+
+@pytest.mark.parametrize("team", ["pattern: graph", "pattern: round_robin, edges: [{from: front, to: tech}]"])
+def test_a_graph_and_nothing_else_has_edges(write, team):
+    text = DESK.format(framework="agentchat", edges="[]").replace("pattern: graph, edges: []", team)
+    with pytest.raises(UsageError, match="a 'graph' has 'edges', and nothing else has"):
+        scenario.load(write(text))
+
+
+NESTED = """\
+agents:
+- name: editor
+  nested: {trigger: writer, chats: [{recipient: critic}]}
+- {name: writer, llm_config: {model: m}}
+- {name: critic, llm_config: {model: m}}
+task: x
+"""
+
+
+def test_who_is_only_spoken_to_inside_a_turn_does_not_make_a_pair_a_group(write):
+    found = scenario.load(write(NESTED))
+    (stage,) = found.stages
+    assert (found.framework, stage.agents, stage.team["pattern"]) == ("classic", ("editor", "writer"), "two_agent")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("recipient: critic", "recipient: crtic", "'agents\\[1\\].nested.chats\\[1\\].recipient' cannot be 'crtic'"),
+        ("recipient: critic", "recipient: editor", "'agents\\[1\\].nested.chats\\[1\\].recipient' cannot be 'editor'"),
+        ("trigger: writer", "trigger: [writer, wrter]", "'agents\\[1\\].nested.trigger' cannot be 'wrter'"),
+        ("trigger: writer, ", "triger: writer, ", "unknown key 'triger' in 'agents\\[1\\].nested'"),
+    ],
+)
+def test_nested_chats_with_nobody_are_told(write, before, after, told):
+    assert before in NESTED
+    with pytest.raises(UsageError, match=told):
+        scenario.load(write("framework: classic\n" + NESTED.replace(before, after)))
+
+
 def test_a_file_that_is_not_there_or_not_text_is_told(write, tmp_path):
     with pytest.raises(UsageError, match="no file at"):
         scenario.load(tmp_path / "none.scenario.yaml")

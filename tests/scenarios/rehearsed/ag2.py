@@ -28,6 +28,15 @@ workflow:
 - {{name: plan, agents: [planner], task: Plan a poem.}}
 - {{name: write, agents: [writer], task: Write it.}}
 """
+DESK = f"""\
+{HEAD}agents:
+- {{name: visitor}}
+- {{name: front, system_message: You greet., {MODEL}, handoffs: [tech, sales]}}
+- {{name: tech, system_message: You repair., {MODEL}, tools: ["cast_ag2:add"]}}
+- {{name: sales, system_message: You sell., {MODEL}}}
+team: {{pattern: graph, edges: [{{from: visitor, to: front}}, {{from: tech, tool: add}}]}}
+task: It is broken.
+"""
 LINES = {"You write.": ["A line.", "A better line."], "You criticise.": ["Longer.", "Fine."]}
 SEVERAL = Reply(
     tool_calls=[
@@ -188,6 +197,23 @@ ROWS = [
         error="who opened it stops it",
         text="factory: cast_ag2:discussing\nexpect: {ending: stopped, said: [Mine., Fine.]}\n",
         script=lambda: rules({"You code.": ["Mine."], "You review.": ["Fine."]}),
+    ),
+    row(
+        "graph on a hub",
+        text=PAIR + "team: {pattern: graph, edges: [{from: writer, to: critic}]}\n"
+        "expect: {ending: termination_message, speakers: [writer, critic]}\n",
+        script=lambda: rules(LINES),
+    ),
+    row(
+        "graph on a hub",
+        mode="handed over to whom a model picks",
+        text=DESK + "expect: {ending: termination_message, tools: [transfer_to_tech, add], said: [Repaired.]}\n",
+        script=lambda: rules(
+            {
+                "You greet.": [tool_call("transfer_to_tech", reason="It is broken."), "Passing."],
+                "You repair.": [tool_call("add", a=1, b=2), "Repaired."],
+            }
+        ),
     ),
     row(
         "workflow on a hub",

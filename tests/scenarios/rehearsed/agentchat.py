@@ -67,6 +67,23 @@ def _named(request: Request) -> str:
     return f"By {request['messages'][0]['content']}"
 
 
+def _orchestra(request: Request) -> str:
+    """Answer a team that is conducted: who writes is next until it has written."""
+    last, first = (str(request["messages"][at]["content"]) for at in (-1, 0))
+    if "You write." in first:
+        return "A line."
+    if "is_request_satisfied" not in last:
+        return "The answer." if "final" in last.lower() else "A plan."
+    answers = {
+        "is_request_satisfied": "A line." in str(request["messages"]),
+        "is_in_loop": False,
+        "is_progress_being_made": True,
+        "next_speaker": "writer",
+        "instruction_or_question": "Do it.",
+    }
+    return json.dumps({name: {"reason": "because", "answer": answer} for name, answer in answers.items()})
+
+
 def row(pattern: str, mode: str = NOTHING, error: str = NOTHING, **more: Any) -> Row:
     """Write a row of this family."""
     return Row(family="agentchat", pattern=pattern, mode=mode, error=error, **more)
@@ -219,6 +236,21 @@ ROWS = [
         text=SWARM + "team: {pattern: swarm, is_termination_msg: {contains: REPAIRED}}\n"
         "expect: {ending: termination_message, said: [{text: REPAIRED, by: tech}]}\n",
         script=lambda: rules({"You greet.": [tool_call("transfer_to_tech")], "You repair.": ["It is REPAIRED."]}),
+    ),
+    row(
+        "orchestra (Magentic-One)",
+        text=PAIR.replace("task: Write a line.", "team: {pattern: magentic_one, max_stalls: 1}\ntask: Write a line.")
+        + "expect: {ending: termination_message, said: [A line., {text: The answer., by: MagenticOneOrchestrator}]}\n",
+        script=lambda: _orchestra,
+    ),
+    row(
+        "graph",
+        mode="a loop until it is good",
+        text=PAIR.replace("task:", f"- {{name: printer, system_message: You print., {MODEL}}}\ntask:")
+        + "team: {pattern: graph, edges: [{from: writer, to: critic}, "
+        "{from: critic, to: writer, when: {contains: Longer}}, {from: critic, to: printer, when: {contains: DONE}}]}\n"
+        "expect: {speakers: [user, writer, critic, writer, critic, printer]}\n",
+        script=lambda: rules({**LINES, "You print.": ["Printed."]}),
     ),
     row(
         "graph, branches side by side",

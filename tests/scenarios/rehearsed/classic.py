@@ -27,6 +27,23 @@ GROUP = f"""\
 - {{name: reviewer, system_message: You review., {MODEL}}}
 task: Write it.
 """
+SWARM = f"""\
+{HEAD}agents:
+- {{name: front, system_message: You greet., {MODEL}, handoffs: [tech]}}
+- {{name: tech, description: Repairs., system_message: You repair., {MODEL}, handoffs: [front]}}
+team: {{pattern: swarm, max_round: 8}}
+task: It is broken.
+"""
+NESTED = f"""\
+{HEAD}agents:
+- name: editor
+  is_termination_msg: {{contains: TERMINATE}}
+  nested: {{trigger: writer, chats: [{{recipient: critic, message: 'What of it?', max_turns: 1}}]}}
+- {{name: writer, system_message: You write., {MODEL}}}
+- {{name: critic, system_message: You criticise., {MODEL}}}
+team: {{initiator: editor, recipient: writer}}
+task: Write a line.
+"""
 PROGRAM = {"You code.": ["def f(): ...", "def f(): return 1 TERMINATE"], "You review.": ["Return something."]}
 TWO = "llm_config: {config_list: [{model: gpt-4o}, {model: gpt-4o-mini}]}"
 SEVERAL = Reply(
@@ -212,6 +229,61 @@ ROWS = [
         mode="tools",
         text="factory: cast_classic:chosen\nexpect: {tools: [compiled], speakers: [user, coder, runner, coder]}\n",
         script=lambda: [tool_call("compiled", text="f()"), "Compiled. TERMINATE"],
+    ),
+    row(
+        "group, a graph says who may speak",
+        text="factory: cast_classic:allowed\nexpect: {speakers: [user, coder, reviewer]}\n",
+        script=lambda: rules({"You code.": ["Mine."], "You review.": ["Fine. TERMINATE"]}),
+    ),
+    row(
+        "swarm",
+        text=SWARM + "expect: {tools: [transfer_to_tech_1], said: [{text: Repaired., by: tech}]}\n",
+        script=lambda: rules({"You greet.": [tool_call("transfer_to_tech_1")], "You repair.": ["Repaired."]}),
+        absent=_absent("handoff"),
+    ),
+    row(
+        "swarm",
+        mode="tools",
+        error="a tool that raises",
+        text=SWARM.replace("You repair.,", 'You repair., tools: ["cast_classic:explode"],')
+        + "expect: {tools: [transfer_to_tech_1, explode], said: [It is beyond repair.]}\n",
+        script=lambda: rules(
+            {
+                "You greet.": [tool_call("transfer_to_tech_1")],
+                "You repair.": [tool_call("explode", a=1), "It is beyond repair."],
+            }
+        ),
+        absent=_absent("handoff"),
+    ),
+    row(
+        "swarm",
+        mode="a human types",
+        text=SWARM.replace("team:", "- {name: user, human_input_mode: ALWAYS}\nteam:")
+        + "expect: {speakers: {include: [front, tech, user]}, said: [{text: The red one., by: user}]}\n",
+        script=lambda: rules(
+            {"You greet.": [tool_call("transfer_to_tech_1")], "You repair.": ["Which one?", "Repaired."]}
+        ),
+        typed=["The red one.", "exit"],
+        absent=_absent("handoff"),
+    ),
+    row(
+        "a conversation inside a turn",
+        text=NESTED + "expect: {said: [{text: Too short., by: critic}], ending: termination_message}\n",
+        script=lambda: rules({"You write.": ["A line.", "A longer line. TERMINATE"], "You criticise.": ["Too short."]}),
+    ),
+    row(
+        "a conversation inside a turn",
+        mode="tools",
+        text=NESTED.replace("You criticise.,", 'You criticise., tools: ["cast_classic:add"],').replace(
+            "turns: 1", "turns: 2"
+        )
+        + "expect: {tools: [add], said: [{text: Three words., by: critic}], findings: [T301]}\n",
+        script=lambda: rules(
+            {
+                "You write.": ["A line.", "A longer line. TERMINATE"],
+                "You criticise.": [tool_call("add", a=1, b=2), "Three words."],
+            }
+        ),
     ),
     row(
         "one after another",

@@ -72,6 +72,19 @@ def chosen() -> Any:
     return person, autogen.GroupChatManager(group, llm_config=False, is_termination_msg=ends), "Write it."
 
 
+def allowed() -> Any:
+    """A group in which each may be followed by one other alone."""
+    person, coder, reviewer = user(), assistant("coder", "You code."), assistant("reviewer", "You review.")
+    group = autogen.GroupChat(
+        [person, reviewer, coder],
+        messages=[],
+        max_round=8,
+        allowed_or_disallowed_speaker_transitions={person: [coder], coder: [reviewer], reviewer: [coder]},
+        speaker_transitions_type="allowed",
+    )
+    return person, autogen.GroupChatManager(group, llm_config=CONFIG, is_termination_msg=ends), "Write it."
+
+
 def afterwards() -> Any:
     """Hold one chat after another on an event loop, where the second waits for the first."""
     chats = [
