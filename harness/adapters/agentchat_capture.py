@@ -15,11 +15,13 @@ from harness.adapters.patching import Function, Patches
 from harness.setups import Agent, Code
 
 MODULE = "autogen_agentchat"
+_DOCKER = "autogen_ext.code_executors.docker._docker_code_executor"
 _APART = frozenset({"DockerCommandLineCodeExecutor", "ACADynamicSessionsCodeExecutor", "DockerJupyterCodeExecutor"})
 
 
 def attach(captured: Captured, patches: Patches) -> None:
     """Put the hooks in place. The framework is imported by now."""
+    import wrapt
     from autogen_agentchat.agents import BaseChatAgent
     from autogen_agentchat.teams import BaseGroupChat
 
@@ -50,11 +52,21 @@ def attach(captured: Captured, patches: Patches) -> None:
     def see(kind: type) -> None:
         patches.wrap(kind, "on_messages", _answering(captured))
 
+    wrapt.register_post_import_hook(
+        lambda module: patches.wrap(module.DockerCommandLineCodeExecutor, "start", _started), _DOCKER
+    )
     for base in (BaseChatAgent, BaseGroupChat):
         patches.wrap(base, "__init__", making)
         patches.wrap(base, "run_stream", running)
         patches.wrap(base, "run", asking)
     patches.each(BaseChatAgent, see)
+
+
+def _started(_original: Function) -> Function:
+    async def start(self: Any) -> None:
+        """Start no container: nothing is run in it."""
+
+    return start
 
 
 def _answering(captured: Captured) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from harness.adapters.capturing import NO_KEY, UNKNOWN_MODEL, Captured, plain_key
@@ -22,6 +23,7 @@ def attach(captured: Captured, patches: Patches) -> None:  # noqa: C901 - one ho
     import autogen
     from autogen import ConversableAgent
     from autogen.agentchat import chat, conversable_agent
+    from autogen.coding import docker_commandline_code_executor
     from autogen.oai import openai_utils
 
     def making(original: Function) -> Function:
@@ -66,6 +68,7 @@ def attach(captured: Captured, patches: Patches) -> None:  # noqa: C901 - one ho
     patches.wrap(ConversableAgent, "generate_reply", replying)
     for module in (chat, autogen, autogen.agentchat):
         patches.wrap(module, "initiate_chats", queueing)
+    patches.wrap(docker_commandline_code_executor.DockerCommandLineCodeExecutor, "__init__", _contained)
     for module in (autogen, autogen.oai, openai_utils):
         patches.wrap(module, "config_list_from_json", _configured)
     # Nothing is run, so no Docker is needed to see that it would be.
@@ -86,6 +89,19 @@ def _configured(original: Function) -> Function:
         return [{"model": next(iter(models)), "api_key": NO_KEY}]
 
     return config_list_from_json
+
+
+def _contained(original: Function) -> Function:
+    """Keep how a Docker executor was made, and start no container."""
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it is one
+        given = bound(original, self, args, kwargs)
+        self._container_create_kwargs = given.get("container_create_kwargs")
+        self._work_dir = Path(given.get("work_dir") or ".")
+        self._bind_dir = Path(given.get("bind_dir") or self._work_dir)
+        self._timeout = given.get("timeout", 60)
+
+    return __init__
 
 
 def _begun(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from tests.audit.adversaries import Adversary, Calls, Seen, TooLongError
 
+_IDLE, _WORK_S = 3, 0.01
+"""A channel stands still, which nobody says, once this process has so often found nothing to do."""
 _asked: list[Callable[[list[str]], Any]] = []
 
 
@@ -117,13 +120,12 @@ async def converse(subject: Channel, seen: Seen) -> int:
         names = [agent.name for agent in subject.agents[1:]]
         channel = await clients[0].open(type="workflow", target=names, knobs={"graph": graph.to_dict()})
         await channel.send("Hello.")
-        before = -1
-        while (
-            not ended.is_set() and before != seen.calls and not seen.passed
-        ):  # nobody says that a channel stands still
-            before = seen.calls
+        idle = 0
+        while not ended.is_set() and idle < _IDLE and not seen.passed:
+            busy = time.process_time()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(ended.wait(), 1.5)
+                await asyncio.wait_for(ended.wait(), 0.4)
+            idle = 0 if time.process_time() - busy > _WORK_S else idle + 1
         written = await hub.read_wal(channel.channel_id)
     return sum(envelope.event_type in {"ag2.packet", "ag2.msg.text"} for envelope in written)
 

@@ -131,6 +131,15 @@ def completion(answer: Any) -> Any:
 _numbers = itertools.count()
 
 
+@contextlib.contextmanager
+def cheap() -> Iterator[None]:
+    """Let agents be made with one client for all."""
+    from autogen.oai import client as clients
+
+    with _changed([(clients, "OpenAI", _shared_client)]):
+        yield
+
+
 @functools.cache
 def _one_client() -> Any:
     from openai import OpenAI

@@ -42,7 +42,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Truth:
-    """What a set-up came to under every adversary: the verdict, and the most messages and model calls that were seen."""
+    """What a set-up came to under every adversary: the verdict, and the most messages and model calls seen."""
 
     verdict: str
     messages: int
@@ -100,14 +100,17 @@ def certified(case: Case) -> Any:
 
 
 def _plan(case: Case) -> Any:
-    found = case.build()
     if case.family == "classic":
         from harness.adapters.classic_audit import Plans
+        from tests.audit.classic_arena import cheap
 
+        with cheap():
+            found = case.build()
         plans = Plans()
         if found.queue:
             return plans.queue(found.queue, found.sender)
         return plans.chat(found.sender, found.recipient, asynchronous=found.asynchronous, **found.settings)
+    found = case.build()
     if case.family == "agentchat":
         from harness.adapters import agentchat_audit
 
@@ -121,7 +124,7 @@ def _plan(case: Case) -> Any:
     return ag2_audit.channel("workflow", graph, ids, agents, ids[0])
 
 
-def wrong(truth: Truth, bound: Any) -> str | None:
+def wrong(truth: Truth, bound: Any) -> str | None:  # noqa: PLR0911 - one return a fault
     """Say what is wrong with *bound*, if anything is; a verdict that is unknown is counted elsewhere."""
     said = bound.verdict.value
     if said == "unknown":

@@ -1,0 +1,109 @@
+"""Each red line finds fault with a set-up that crosses it, and with none that does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness import check
+from harness.audit.certificate import certify
+from harness.audit.lines import CHECKLIST, LINES, RedLine, Subject
+from harness.check import Settings
+from harness.setups import (
+    Agent,
+    Code,
+    Condition,
+    Group,
+    Member,
+    Plan,
+    Predicate,
+    Setup,
+    Talk,
+    Team,
+    Voice,
+)
+
+_OWN = Predicate(name="ends", default=False)
+_FINE = Agent(
+    name="b", kind="X", role="You write.", description="Writes.", models=("gpt-4o",), human="NEVER", predicate=_OWN
+)
+_TALK = Talk(starter=Voice(name="a", limit=5), recipient=Voice(name="b", limit=3, calls=1))
+_GROUP = Group(
+    starter=Voice(name="u", limit=5),
+    manager="m",
+    members=(Voice(name="a", limit=3), Voice(name="b", limit=3)),
+    max_round=6,
+    attempts=3,
+)
+_TEAM = Team(name="t", kind="RoundRobinGroupChat", order="turns", members=(Member(name="b"),), max_turns=3)
+
+
+def _setup(*agents: Agent, plan: Plan = _TALK) -> Setup:
+    return Setup(framework="autogen", agents=agents, plans=(plan,))
+
+
+def _with(**changes: Any) -> Agent:
+    return replace(_FINE, **changes)
+
+
+_DEFAULT = Predicate(name="the framework's own", default=True, exact=True)
+_BAD: dict[str, Subject | Setup] = {
+    "A701": _setup(_FINE, plan=replace(_TEAM, max_turns=None)),
+    "A702": _setup(
+        _FINE, plan=replace(_TALK, starter=Voice(name="a", limit=100), recipient=Voice(name="b", limit=100))
+    ),
+    "A703": _setup(_FINE),
+    "A704": _setup(_with(code=Code(executor="this machine", sandboxed=False))),
+    "A705": _setup(_with(code=Code(executor="Docker", sandboxed=True, unsafe=("privileged",)))),
+    "A706": _setup(_with(runs=("delete_file",))),
+    "A707": _setup(_with(role="You are a helpful AI Assistant.", default_role=True)),
+    "A708": _setup(_with(description=None), plan=_GROUP),
+    "A709": _setup(_with(name="a", offered=("x", "y")), _with(offered=("x", "y"))),
+    "A710": Subject(setup=_setup(_FINE), certificate=None, keys={"b": "app.py:3"}),
+    "A711": _setup(_with(role="Reply TERMINATE when done."), _with(name="a", predicate=_DEFAULT)),
+    "A712": _setup(_with(predicate=replace(_OWN, fails="TypeError"))),
+    "A713": _setup(_with(name="u"), _with(name="m", predicate=_DEFAULT, manager=True), plan=_GROUP),
+    "A714": _setup(
+        _FINE, plan=replace(_TEAM, condition=Condition(kind="messages", why="MaxMessageTermination(20)", limit=20))
+    ),
+    "A715": _setup(_with(models=(), default_reply="")),
+    "A716": _setup(_FINE, plan=replace(_TEAM, max_turns=None, condition=Condition(kind="hidden", why="f"))),
+    "A717": _setup(
+        _FINE,
+        plan=replace(
+            _TALK, starter=Voice(name="a", limit=None, human=True), recipient=Voice(name="b", limit=None, human=True)
+        ),
+    ),
+}
+_GOOD = Subject(
+    setup=_setup(_FINE, _with(name="a", predicate=_OWN)), certificate=certify(_setup(_FINE)), limits={"max_cost_usd": 1}
+)
+
+
+def _found(line: type[RedLine], given: Subject | Setup) -> list[Any]:
+    subject = given if isinstance(given, Subject) else Subject(setup=given, certificate=certify(given))
+    return list(line(Settings()).judge(subject))
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.code)
+def test_a_red_line_is_found_where_it_is_crossed_and_nowhere_else(line: type[RedLine]) -> None:
+    found = _found(line, _BAD[line.code])
+    assert [each.code for each in found] == [line.code]
+    assert found[0].severity is line.severity
+    assert _found(line, _GOOD) == []
+
+
+def test_every_red_line_is_explained_and_stands_in_the_checklist() -> None:
+    assert set(LINES) <= set(check.explained())
+    assert sorted(code for codes in CHECKLIST.values() for code in codes) == sorted(line.code for line in LINES)
+    assert len(CHECKLIST) == 6
+
+
+@pytest.mark.parametrize("name", ["rollback_write", "send", "delete_user", "run_shell"])
+def test_a_tool_is_risky_by_a_whole_word_of_its_name(name: str) -> None:
+    line = next(line for line in LINES if line.code == "A706")
+    assert _found(line, _setup(_with(runs=(name,))))
+    assert not _found(line, _setup(_with(runs=(f"x{name}x",))))
+    assert not _found(line, _setup(_with(runs=(name,), human="ALWAYS")))

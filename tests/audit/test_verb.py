@@ -1,0 +1,158 @@
+"""``harness audit`` as a user meets it: a file, a function, a scenario; text, JSON and SARIF."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("autogen", reason="the classic extra is not installed")
+if not hasattr(__import__("autogen"), "ConversableAgent"):
+    pytest.skip("the classic extra is not installed", allow_module_level=True)
+
+_KEY = "sk-0123456789abcdefghij"
+_PROGRAM = f"""
+import autogen
+from pathlib import Path
+
+config = {{"config_list": [{{"model": "gpt-4o", "api_key": "{_KEY}"}}]}}
+writer = autogen.AssistantAgent("writer", llm_config=config)
+user = autogen.UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False)
+
+
+@user.register_for_execution()
+@writer.register_for_llm(description="Leave a mark.")
+def delete_file() -> str:
+    Path("mark").write_text("done")
+    return "done"
+
+
+if __name__ == "__main__":
+    user.initiate_chat(writer, message="Hello.", max_turns=2)
+    Path("after").write_text("went on")
+
+
+def pair():
+    return user, writer
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(_PROGRAM)
+    (tmp_path / "pyproject.toml").write_text("")
+    return tmp_path
+
+
+def audit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "harness", "audit", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_file_is_judged_at_its_first_question_and_goes_no_further(folder: Path) -> None:
+    done = audit(folder, "app.py")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("app.py: bounded\n  at most 4 messages and 2 model calls")
+    assert "app.py:6" in done.stdout
+    assert "It was ended at its first chat call of writer at app.py:18" in done.stderr
+    assert not (folder / "mark").exists()
+    assert not (folder / "after").exists()
+    assert _KEY not in done.stdout + done.stderr
+
+
+def test_json_gives_the_certificate_the_checklist_and_where_each_agent_is_made(folder: Path) -> None:
+    done = audit(folder, "app.py", "--json")
+    found = json.loads(done.stdout)
+    certificate = found["certificate"]
+    assert (certificate["verdict"], certificate["messages"], certificate["model_calls"]) == ("bounded", 4, 2)
+    assert certificate["tight"]
+    assert certificate["cost_usd"] > 0
+    assert found["checklist"][0]["point"] == "It ends by itself"
+    assert len(found["checklist"]) == 6
+    lines = {agent["name"]: agent["line"] for agent in found["agents"]}
+    assert lines == {"writer": 6, "user": 7}
+    codes = {each["code"] for each in found["findings"]}
+    assert {"A703", "A706", "A710"} <= codes
+    assert _KEY not in done.stdout
+
+
+def test_sarif_puts_each_finding_at_the_line_that_makes_its_agent(folder: Path) -> None:
+    done = audit(folder, "app.py", "--format", "sarif")
+    run = json.loads(done.stdout)["runs"][0]
+    places = {
+        result["ruleId"]: (
+            result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"],
+            result["locations"][0]["physicalLocation"]["region"]["startLine"],
+        )
+        for result in run["results"]
+    }
+    assert places["A710"] == ("app.py", 6)
+    assert places["A706"] == ("app.py", 7)
+    rules = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
+    assert "withdraw" in rules["A710"]["help"]["text"]
+
+
+def test_a_function_that_gives_two_agents_is_judged_as_their_chat(folder: Path) -> None:
+    found = json.loads(audit(folder, "app:pair", "--json").stdout)
+    assert found["certificate"]["verdict"] == "bounded"
+    assert found["certificate"]["messages"] == 201
+    assert "A702" in {each["code"] for each in found["findings"]}
+
+
+def test_how_bad_a_finding_must_be_can_be_set(folder: Path) -> None:
+    (folder / "app.py").write_text(_PROGRAM.replace(f', "api_key": "{_KEY}"', ""))
+    assert audit(folder, "app.py", "--fail-on", "error").returncode == 0
+    assert audit(folder, "app.py", "--fail-on", "note").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("import no_such_module", "ModuleNotFoundError"),
+        ("print('nothing here')", "made no agent"),
+    ],
+)
+def test_a_file_that_fails_or_makes_nothing_is_one_clear_error(folder: Path, text: str, said: str) -> None:
+    (folder / "app.py").write_text(text)
+    done = audit(folder, "app.py")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_is_no_target_is_said(folder: Path) -> None:
+    for target, said in (("gone.py", "no file"), ("app", "no target"), ("gone:x", "no module"), ("app:gone", "has no")):
+        done = audit(folder, target)
+        assert done.returncode == 2, target
+        assert said in done.stderr
+
+
+def test_a_file_that_asks_for_nothing_is_judged_at_its_end(folder: Path) -> None:
+    (folder / "app.py").write_text(_PROGRAM.replace("    user.initiate_chat", "    lambda: user.initiate_chat"))
+    found = json.loads(audit(folder, "app.py", "--json").stdout)
+    assert found["ended"] is None
+    assert {agent["name"] for agent in found["agents"]} == {"writer", "user"}
+
+
+def test_a_question_to_a_person_and_the_network_end_it_too(folder: Path) -> None:
+    for line, said in (
+        ("input('?')", "question to a person"),
+        ("import socket; socket.create_connection(('192.0.2.1', 9), 1)", "network"),
+    ):
+        (folder / "app.py").write_text(
+            _PROGRAM.replace("    user.initiate_chat", f"    {line}\n    user.initiate_chat")
+        )
+        found = json.loads(audit(folder, "app.py", "--json").stdout)
+        assert said in found["ended"]
+
+
+def test_what_takes_too_long_is_ended(folder: Path) -> None:
+    (folder / "app.py").write_text("while True:\n    pass\n")
+    done = audit(folder, "app.py", "--seconds", "3")
+    assert done.returncode == 3
+    assert "asked for nothing within 3 s" in done.stderr
