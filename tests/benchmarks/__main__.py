@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from . import care, follow, loops, overhead, replay, span, start_up, store
+from . import care, follow, guard, loops, overhead, replay, span, start_up, store
 
 BENCHMARKS = {
     "start-up": start_up.figures,
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "care": care.figures,
     "overhead": overhead.figures,
     "replay": replay.figures,
+    "guard": guard.figures,
 }
 
 
