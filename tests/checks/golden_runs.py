@@ -21,6 +21,16 @@ from tests.checks.talks import Talk, call, result
 FOLDER = Path(__file__).parent / "golden"
 
 
+NAMES = {
+    "fault": "HARNESS_FAULT",
+    "guard": "HARNESS_GUARD",
+    "limit": "HARNESS_GUARD_LIMIT",
+    "code": "HARNESS_GUARD_CODE",
+    "text": "HARNESS_GUARD_TEXT",
+}
+NOTED = frozenset({"fault", "guard"})
+
+
 @cache
 def ours() -> tuple[type[check.Check], ...]:
     """List the checks that this checkout brings, whatever is installed."""
@@ -93,8 +103,9 @@ def _one(talk: Talk, item: Any, parent: str | None) -> None:
     if "turn" in item:
         turn = talk.span(Operation.TURN, parent=parent, GEN_AI_AGENT=item["turn"])
         return _tell(talk, item.get("said", ()), turn)
-    if "fault" in item:
-        talk.span(Operation.OTHER, parent=parent, HARNESS_FAULT=item["fault"])
+    if NOTED & item.keys():
+        told = {NAMES[key]: value for key, value in item.items()}
+        talk.span(Operation.OTHER, parent=parent, **told)
         return None
     return _call(talk, item, parent)
 
