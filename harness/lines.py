@@ -59,17 +59,12 @@ class Lines:
     def record(self, scope: Scope) -> str:
         """Write the record of *scope*, without the end of the line."""
         record = scope.record
-        told = scope.told = scope.told or self._told(scope.operation, record["name"], record["attributes"])
-        parent = f'"{record["parent_id"]}"' if record["parent_id"] else "null"
-        begun = (
-            f'"run_id":{scope.run.quoted},"trace_id":"{record["trace_id"]}","span_id":"{record["span_id"]}",'
-            f'"parent_id":{parent},{told},"kind":"{record["kind"]}","operation":"{record["operation"]}",'
-            f'"seq":{record["seq"]},"start_ns":{record["start_ns"]}'
-        )
+        scope.told = scope.told or self._told(scope.operation, record["name"], record["attributes"])
+        scope.begun = scope.begun or _begun(scope)
         if record["k"] == "s":
-            return f'{{"k":"s",{begun}}}'
+            return f'{{"k":"s",{scope.begun},{scope.told}}}'
         ended = f'"end_ns":{record["end_ns"]},"end_seq":{record["end_seq"]},"status":"{record["status"]}"'
-        return f'{{"k":"e",{begun},{ended}}}'
+        return f'{{"k":"e",{scope.begun},{scope.told},{ended}}}'
 
     def _told(self, operation: Operation, name: str, attributes: dict[str, Json]) -> str:
         """Write the name and the attributes. The turns of an agent of which nothing else is told are all alike."""
@@ -82,3 +77,14 @@ class Lines:
                 self._turns.clear()
             told = self._turns[key] = self._privacy.told(name, attributes)
         return told
+
+
+def _begun(scope: Scope) -> str:
+    """Write what a record says from the beginning to the end."""
+    record = scope.record
+    parent = f'"{record["parent_id"]}"' if record["parent_id"] else "null"
+    return (
+        f'"run_id":{scope.run.quoted},"trace_id":"{record["trace_id"]}","span_id":"{record["span_id"]}",'
+        f'"parent_id":{parent},"kind":"{record["kind"]}","operation":"{record["operation"]}",'
+        f'"seq":{record["seq"]},"start_ns":{record["start_ns"]}'
+    )

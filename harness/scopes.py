@@ -79,6 +79,8 @@ class Scope:
     notes: dict[str, Any] = field(default_factory=dict)
     told: str = ""
     """The name and the attributes of its record as they were written last; empty where they have changed since."""
+    begun: str = ""
+    """What else of its record stays the same, as it was written."""
 
     def up(self, operation: Operation) -> Scope | None:
         """Find the nearest scope of *operation*, this one included."""

@@ -15,8 +15,8 @@ import random
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from harness import bridging, describe, faults, semconv
@@ -155,11 +155,9 @@ class Trace:
             self._loose = self.new_run()
         return self._loose
 
-    @contextmanager
-    def within(self, run: RunState) -> Iterator[None]:
+    def within(self, run: RunState) -> AbstractContextManager[None]:
         """Let everything that starts inside belong to *run*."""
-        with within(run):
-            yield
+        return within(run)
 
     # Spans --------------------------------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ class Ag2:
         self.patches = Patches()
         self.known = Known()
         self.seen: set[Any] = set()
-        """The kinds of model configs and of tools that have their hooks."""
+        """The kinds of model configs that have come up in turns, and have their hooks."""
         self.sees_wire = False
         """Whether the OpenAI client is loaded, and has its hooks."""
         self._framework = "ag2"
@@ -72,7 +72,7 @@ class Ag2:
         self._events: Any = events
         self._halt: Any = HaltEvent
         self._translation = ag2_events
-        self._models, self._tools, self._code = ag2_models, ag2_tools, ag2_code
+        self._models, self._code = ag2_models, ag2_code
         self._humans = ag2_tools.Humans(self)
         self._channels = ag2_network.Channels(self)
         self._framework = f"ag2 {ag2.__version__}"
@@ -106,7 +106,7 @@ class Ag2:
 
     def _prepare_turn(self, original: Function) -> Function:
         async def _prepare_turn(agent: Any, trigger: Any, context: Any, config: Any) -> Any:
-            self._models.prepare_kind(self, type(config or agent.config))
+            self._models.prepare(self, config or agent.config)
             return await original(agent, trigger, context, config)
 
         return _prepare_turn
@@ -114,11 +114,9 @@ class Ag2:
     def _drive_scope(self, original: Function) -> Function:
         @contextlib.asynccontextmanager
         async def _drive_scope(agent: Any, event: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            self._models.prepare(self)
-            self._models.prepare_kind(self, type(agent.config))
+            self._models.prepare(self, agent.config)
             if "client" in kwargs:
                 kwargs["client"] = self._models.watched(self, kwargs["client"])
-            self._tools.prepare(self)
             self._code.prepare(self, agent.tools)
             kwargs["additional_middleware"] = (*kwargs.get("additional_middleware", ()), self._humans)
             async with original(agent, event, **kwargs) as drive:
@@ -155,15 +153,12 @@ class Ag2:
             finally:
                 self._answer(turn)
 
-    @contextlib.contextmanager
-    def _in_run_of(self, stream: object) -> Iterator[None]:
+    def _in_run_of(self, stream: object) -> contextlib.AbstractContextManager[None]:
         """Let a conversation that goes on on the same stream stay in its run, unless it is part of something else."""
         known = self._runs.get(stream)
-        if known is not None and current() is None and self.trace.given_run() is None:
-            with self.trace.within(known):
-                yield
-        else:
-            yield
+        if known is None or current() is not None or self.trace.given_run() is not None:
+            return contextlib.nullcontext()
+        return self.trace.within(known)
 
     def _remember(self, stream: object, run: RunState) -> None:
         self._runs[stream] = run

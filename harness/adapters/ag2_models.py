@@ -16,7 +16,6 @@ from harness import semconv
 from harness.adapters import ag2_events as native
 from harness.adapters import openai_client
 from harness.adapters.ag2_inputs import error_again
-from harness.adapters.ag2_setup import fresh
 from harness.adapters.seam import at_it, capped, failed, make_call, up, within
 from harness.call import Call, RecordedError, Reply, StoppedError, pieces
 from harness.model import Json, Operation
@@ -31,25 +30,24 @@ _OURS = "__harness_asks__"
 
 
 def attach(adapter: Ag2) -> None:
-    """Put hooks onto every kind of model config; the clients they make get theirs when they are made."""
-    prepare(adapter)
+    """Put hooks onto every kind of model config, those to come included; clients get theirs when they are made."""
+    adapter.patches.each(ModelConfig, lambda kind: _watch_config(adapter, kind))
+    adapter.sees_wire = openai_client.attach(adapter.patches)
 
 
 @safely
-def prepare(adapter: Ag2) -> None:
-    """Put hooks onto kinds of configs that have come up since."""
-    for kind in fresh(ModelConfig, adapter.seen):
-        adapter.patches.wrap_all(kind, "create", lambda original: _create(adapter, original))
+def prepare(adapter: Ag2, config: object) -> None:
+    """Put hooks onto the kind of the *config* of a turn, whatever it is derived from, and onto what it has loaded."""
+    if type(config) not in adapter.seen:
+        _watch_config(adapter, type(config))
+        adapter.seen.add(type(config))
     if not adapter.sees_wire:
         adapter.sees_wire = openai_client.attach(adapter.patches)
 
 
 @safely
-def prepare_kind(adapter: Ag2, kind: type) -> None:
-    """Put hooks onto the *kind* of the config of a turn, whatever it is derived from."""
-    if kind not in adapter.seen:
-        adapter.seen.add(kind)
-        adapter.patches.wrap_all(kind, "create", lambda original: _create(adapter, original))
+def _watch_config(adapter: Ag2, kind: type) -> None:
+    adapter.patches.wrap_all(kind, "create", lambda original: _create(adapter, original))
 
 
 def watched(adapter: Ag2, client: Any) -> Any:

@@ -42,18 +42,6 @@ def describe(agent: Any) -> dict[str, Json]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def fresh(base: Any, seen: set[Any]) -> list[Any]:
-    """List the subclasses of *base* that are not among the *seen*, where they are noted."""
-    found, bases = [], [base]
-    while bases:
-        for kind in bases.pop().__subclasses__():
-            bases.append(kind)
-            if kind not in seen:
-                seen.add(kind)
-                found.append(kind)
-    return found
-
-
 def _tools(tools: Iterable[Any]) -> Iterator[Any]:
     """List *tools*, those of toolkits one by one."""
     for tool in tools:

@@ -14,7 +14,6 @@ from ag2.tools.final import ClientTool
 from ag2.tools.tool import Tool
 
 from harness.adapters import ag2_inputs as native
-from harness.adapters.ag2_setup import fresh
 from harness.adapters.seam import ToolNotRunError, Value, a_through, failed, make_call
 from harness.call import Call, RecordedError, Reply, StoppedError
 from harness.model import Json, Operation
@@ -39,17 +38,15 @@ _wanted: ContextVar[_Wanted | None] = ContextVar("harness_ag2_tool", default=Non
 
 
 def attach(adapter: Ag2) -> None:
-    """Put hooks onto the framework's executor and every kind of tool that runs something."""
+    """Put hooks onto the framework's executor and every kind of tool that runs something, those to come included."""
     adapter.patches.wrap(executor, "_execute_call", lambda original: _execute_call(adapter, original))
-    prepare(adapter)
+    adapter.patches.each(Tool, lambda kind: _watch(adapter, kind))
 
 
 @safely
-def prepare(adapter: Ag2) -> None:
-    """Put hooks onto kinds of tools that have come up since."""
-    for kind in fresh(Tool, adapter.seen):
-        if kind is not ClientTool and inspect.iscoroutinefunction(inspect.unwrap(vars(kind).get("__call__", _read))):
-            adapter.patches.wrap(kind, "__call__", lambda original: _call_tool(adapter, original))
+def _watch(adapter: Ag2, kind: type) -> None:
+    if kind is not ClientTool and inspect.iscoroutinefunction(inspect.unwrap(vars(kind).get("__call__", _read))):
+        adapter.patches.wrap(kind, "__call__", lambda original: _call_tool(adapter, original))
 
 
 def _execute_call(adapter: Ag2, original: Function) -> Function:

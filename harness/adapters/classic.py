@@ -19,7 +19,7 @@ from harness import semconv
 from harness.adapters import classic_calls as calls
 from harness.adapters import run_ids
 from harness.adapters.classic_agents import before, bound, human, name_of, quiet, same
-from harness.adapters.classic_endings import conversation_ending, turn_ending
+from harness.adapters.classic_endings import Ends, conversation_ending, turn_ending
 from harness.adapters.classic_messages import Messages
 from harness.adapters.classic_models import let_go
 from harness.adapters.classic_setup import describe
@@ -238,7 +238,7 @@ class Classic:
         def generate_reply(agent: Any, *args: Any, **kwargs: Any) -> Any:
             with self._turn(original, agent, args, kwargs) as scope:
                 reply = None
-                with self._ending(scope):
+                with Ends(scope):
                     self._begins(scope, agent)
                     reply = original(agent, *args, **kwargs)
                 return self._took_turn(scope, agent, reply)
@@ -249,33 +249,23 @@ class Classic:
         async def a_generate_reply(agent: Any, *args: Any, **kwargs: Any) -> Any:
             with self._turn(original, agent, args, kwargs) as scope:
                 reply = None
-                with self._ending(scope):
+                with Ends(scope):
                     self._begins(scope, agent)
                     reply = await original(agent, *args, **kwargs)
                 return self._took_turn(scope, agent, reply)
 
         return a_generate_reply
 
-    @contextlib.contextmanager
     def _turn(
-        self,
-        original: Function,
-        agent: Any,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> Iterator[Scope | None]:
+        self, original: Function, agent: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> contextlib.AbstractContextManager[Scope | None]:
         calls.prepare(self, agent)
         if quiet(agent):
-            yield None
-        elif self._manages(agent):
-            with self._group(agent) as scope:
-                yield scope
-        else:
-            sender = bound(original, agent, args, kwargs).get("sender")
-            with self.trace.operation(Operation.TURN, name_of(agent)) as scope:
-                if scope is not None:
-                    scope.notes.update(before(agent, sender))
-                yield scope
+            return contextlib.nullcontext()
+        if self._manages(agent):
+            return self._group(agent)
+        sender = bound(original, agent, args, kwargs).get("sender")
+        return self.trace.operation(Operation.TURN, name_of(agent), notes=before(agent, sender))
 
     @contextlib.contextmanager
     def _group(self, manager: Any) -> Iterator[Scope | None]:
@@ -293,16 +283,6 @@ class Classic:
             if inner is not None:
                 inner.notes["rounds"] = 1
             yield inner
-
-    @contextlib.contextmanager
-    def _ending(self, scope: Scope | None) -> Iterator[None]:
-        """Let a turn of a run that is stopped end without a reply: so the framework ends a conversation by itself."""
-        try:
-            yield
-        except StoppedError as error:
-            if scope is None or not error.ends:
-                raise
-            scope.notes["stopped"] = error
 
     def _begins(self, scope: Scope | None, agent: Any) -> None:
         """Raise StoppedError if *agent* may not take its turn; who picks a speaker is stopped where one is picked."""
