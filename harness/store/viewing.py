@@ -63,6 +63,8 @@ _VERDICTS = verdicts(
 )
 _SETTLED = f"SELECT {_RUNS} FROM stored.runs"
 """``runs`` where journals say nothing of any run."""
+_APART = f"{_SETTLED} UNION ALL SELECT {_RUNS} FROM working.rollups"
+"""``runs`` where they say nothing of any run that the database holds: its newest are found without looking at all."""
 
 
 @contextmanager
@@ -153,7 +155,10 @@ def _attach(con: Connection, store: Path) -> frozenset[str]:
 def _make(con: Connection, views: Collection[str], *, settled: bool) -> None:
     if "findings" in views:
         con.execute(f"CREATE VIEW working.verdicts AS {_VERDICTS}")
-    # Where nothing waits, DuckDB finds the newest rows of the one table without looking at all of it.
-    settled = settled or con.execute("FROM working.rollups LIMIT 1").fetchone() is None
+    runs = VIEWS["runs"]
+    if settled or con.execute("FROM working.before LIMIT 1").fetchone() is None:
+        # Of one table DuckDB finds the newest rows without looking at all of it.
+        settled = settled or con.execute("FROM working.rollups LIMIT 1").fetchone() is None
+        runs = _SETTLED if settled else _APART
     for name in views:
-        con.execute(f"CREATE VIEW {name} AS {_SETTLED if settled and name == 'runs' else VIEWS[name]}")
+        con.execute(f"CREATE VIEW {name} AS {runs if name == 'runs' else VIEWS[name]}")
