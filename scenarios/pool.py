@@ -43,8 +43,8 @@ _COMMAND = (
 _GRACE_S = 15.0
 """How much longer than its own time a worker gets, which ends by itself what takes too long."""
 _TERMINATION_S = 3.0
-_MOST_JOBS = 250
-"""How many jobs a worker takes: what frameworks never give back is given back then."""
+_MOST_JOBS = 1000
+"""How many jobs a worker takes: what frameworks, or agents' own modules, never give back is given back then."""
 _TICK_S = 0.2
 _CHUNK = 1 << 16
 

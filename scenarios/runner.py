@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from .forking import Fork
     from .judge import Opinions
+    from .rehearsal import Rehearsal
     from .scenario import Scenario
     from .stage import Performance
     from .verdict import Verdict
@@ -74,24 +75,19 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     settings = config.load(store=store)
     what = replace(what, freeze=tuple(freeze) or what.freeze)
     recording = record == "all" or (record == "once" and not what.cassette.is_file())
-    way, kinds = matching or what.matching, CALLS - what.live
-    replay = None
-    if not recording:
-        rules, stubbed, redact = what.normalise, Stubs(what.stubs), Redaction(patterns=settings.redact).text
-        replay = Replay.load(what.cassette, kinds=kinds, matching=way, normalise=rules, stubbed=stubbed, redact=redact)
+    way = matching or what.matching
+    replay = None if recording else _replay(what, way, settings)
     note = note or (_note(what.cassette) if recording else "")
-    run_id = os.urandom(8).hex()
     labels = tuple(dict.fromkeys(("scenario", *what.tags, *tags)))
+    how: dict[str, Any] = {"store": settings.store, "replay": replay, "tags": labels}
     stage.ready(what)
-    recent = Recent(settings.store)
+    kept, recent, run_id = Store(settings.store), Recent(settings.store), os.urandom(8).hex()
     begun = time.perf_counter()
-    how: dict[str, Any] = {"run_id": run_id, "store": settings.store, "replay": replay, "tags": labels}
     if what.program:
-        went = stage.in_a_process(what, matching=way, note=note, patience_s=patience_s, fork=fork, **how)
+        went = stage.in_a_process(what, run_id=run_id, matching=way, note=note, patience_s=patience_s, fork=fork, **how)
     else:
-        went = stage.here(what, patience_s=patience_s, fork=fork, **how)
+        went = stage.here(what, run_id=run_id, patience_s=patience_s, fork=fork, **how)
     seconds = time.perf_counter() - begun
-    kept = Store(settings.store)
     run = recent.run(run_id)
     went = _stopped(went, run)
     findings, idle = _judged(kept, run, what, settings) if run is not None else ([], [])
@@ -100,18 +96,14 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     asked, opinions = _asked(kept, run, what, asking, going=ended) if run is not None else ([], None)
     judged = recent.run(opinions.run_id) if opinions is not None and opinions.run_id else None
     recorded = recording and run is not None and ended
-    # A program has written its cassette itself, if it came to its own end, and without what a judge was asked.
-    by_itself = what.program and judged is None and went.stopped is None and went.raised is None
-    if recorded and run is not None and not by_itself:
-        runs = [run] if judged is None else [run, judged]
-        made = cassette.from_runs(runs, note=note, normalise=what.normalise)
-        made.write(what.cassette, way=what.matching)
-    left = way if fork is None else "match"  # what a fork leaves of a recording is meant to be left
+    if recorded and run is not None:
+        _record(what, run, judged, went, note)
     found = verdict.decide(
         what,
         run=run,
         findings=findings,
-        replayed=None if replay is None else rehearsal.look(replay.cassette, _both(run, judged), kinds=kinds, way=left),
+        # What a fork leaves of a recording is meant to be left.
+        replayed=None if replay is None else _look(replay, run, judged, way if fork is None else "match"),
         went=went,
         recorded=recorded,
         seconds=seconds,
@@ -122,6 +114,25 @@ def rehearse(  # noqa: PLR0913 - each is one thing that may be set
     if recent.waiting >= _MOST_WAITING:
         kept.ingest()
     return found if fork is None else forked.told(found, fork, run)
+
+
+def _replay(what: Scenario, way: str, settings: Config) -> Replay:
+    return Replay.load(
+        what.cassette,
+        kinds=CALLS - what.live,
+        matching=way,
+        normalise=what.normalise,
+        stubbed=Stubs(what.stubs),
+        redact=Redaction(patterns=settings.redact).text,
+    )
+
+
+def _record(what: Scenario, run: Run, judged: Run | None, went: Performance, note: str) -> None:
+    """Write the cassette, unless a program has done so: it came to its own end, and no judge was asked since."""
+    if what.program and judged is None and went.stopped is None and went.raised is None:
+        return
+    made = cassette.from_runs([run] if judged is None else [run, judged], note=note, normalise=what.normalise)
+    made.write(what.cassette, way=what.matching)
 
 
 def _asked(
@@ -156,11 +167,11 @@ def _meant(went: Performance, run: Run | None, what: Scenario) -> bool:
     return what.expect.ending == "error" and not went.overdue and run is not None and run.summary.ending == "error"
 
 
-def _both(run: Run | None, judged: Run | None) -> Run | None:
-    """Put the judges' calls after the conversation's, as they are in the cassette."""
-    if run is None or judged is None:
-        return run
-    return replace(run, calls=(*run.calls, *judged.calls), spans=(*run.spans, *judged.spans))
+def _look(replay: Replay, run: Run | None, judged: Run | None, way: str) -> Rehearsal:
+    """Sum up what became of the cassette; the judges' calls come after the conversation's, as they do there."""
+    if run is not None and judged is not None:
+        run = replace(run, calls=(*run.calls, *judged.calls), spans=(*run.spans, *judged.spans))
+    return rehearsal.look(replay.cassette, run, kinds=replay.kinds, way=way)
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
