@@ -32,7 +32,7 @@ def call_on(request: Request) -> Reply:
 
 def guarding(**limits: Any) -> Any:
     """Hold these limits alone."""
-    return harness.guard({"max_model_calls": None, **limits})
+    return harness.guard({"max_model_calls": None, **limits}, checks=["B"])
 
 
 async def test_a_tool_loop_without_end_is_halted_and_the_reply_says_why(store: Path) -> None:

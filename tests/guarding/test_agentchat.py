@@ -41,7 +41,7 @@ def kinds(seen: Any) -> set[EndingKind]:
 
 async def play(team: Any, **limits: Any) -> Any:
     """Run *team* within *limits*, and give up if that does not end it."""
-    with harness.guard({"max_model_calls": None, **limits}):
+    with harness.guard({"max_model_calls": None, **limits}, checks=["B"]):
         return await asyncio.wait_for(team.run(task="Go on."), PATIENCE_S)
 
 
@@ -112,6 +112,24 @@ async def test_agents_that_hand_over_to_each_other_for_ever_are_stopped(tmp_path
         assert len(server.log) == 6 + 4
 
 
+async def test_the_same_handovers_are_a_loop_that_is_stopped_before_any_limit(tmp_path: Path) -> None:
+    def hand_over(request: Request) -> Reply:
+        (tool,) = request["tools"]
+        return Reply(tool_calls=[ToolCall(name=tool["function"]["name"], arguments={})])
+
+    with ScriptedServer(hand_over) as server:
+        ann = agents.AssistantAgent("ann", client(server), handoffs=["bob"])
+        bob = agents.AssistantAgent("bob", client(server), handoffs=["ann"])
+        team = teams.Swarm([ann, bob])
+        with recording(tmp_path) as seen, harness.guard() as guard:
+            result = await asyncio.wait_for(team.run(task="Go on."), PATIENCE_S)
+        assert len(server.log) < 30
+    assert result.stop_reason == guard.reason
+    assert str(guard.reason).startswith("L1")
+    assert guard.stops[0].why.kind == "loop_detected"
+    assert kinds(seen) == {EndingKind.STOPPED}
+
+
 async def test_a_selector_and_an_orchestrator_may_not_go_on_either(tmp_path: Path) -> None:
     def answer(request: Request) -> str:
         if "JSON format" in str(request["messages"][-1]):
@@ -158,7 +176,7 @@ async def test_a_team_inside_a_team_ends_and_then_the_one_around_it(tmp_path: Pa
 async def test_a_stream_ends_with_its_result(tmp_path: Path) -> None:
     with ScriptedServer(talk_on) as server:
         members = [agents.AssistantAgent(name, client(server), model_client_stream=True) for name in ("ann", "bob")]
-        with recording(tmp_path), harness.guard({"max_model_calls": 3}):
+        with recording(tmp_path), harness.guard({"max_model_calls": 3}, checks=["B"]):
             items = [item async for item in teams.RoundRobinGroupChat(members).run_stream(task="Go on.")]
         assert len(server.log) == 3
     assert items[-1].stop_reason == reason_of("3 model calls")
@@ -169,7 +187,7 @@ async def test_what_is_to_be_raised_is_raised_as_the_framework_raises(tmp_path: 
         team = teams.RoundRobinGroupChat([assistant("ann", server), assistant("bob", server)])
         with (
             recording(tmp_path) as seen,
-            harness.guard({"max_model_calls": 3}, on_stop="raise"),
+            harness.guard({"max_model_calls": 3}, on_stop="raise", checks=["B"]),
             pytest.raises(RuntimeError, match="run_limit_exceeded"),
         ):
             await asyncio.wait_for(team.run(task="Go on."), PATIENCE_S)

@@ -41,7 +41,7 @@ def ended(seen: Any) -> tuple[str, str | None]:
 def test_endless_talk_ends_at_the_limit_of_model_calls_with_its_chat_result(tmp_path: Path) -> None:
     with ScriptedServer(talk_on) as server:
         ann, bob = pair(server)
-        with recording(tmp_path) as seen, harness.guard({"max_model_calls": 7}) as guard:
+        with recording(tmp_path) as seen, harness.guard({"max_model_calls": 7}, checks=["B"]) as guard:
             result = ann.initiate_chat(bob, message="Go on.")
         assert len(server.log) == 7
     assert len(result.chat_history) == 8
@@ -53,7 +53,7 @@ def test_endless_talk_ends_at_the_limit_of_model_calls_with_its_chat_result(tmp_
 def test_an_endless_async_talk_ends_likewise(tmp_path: Path) -> None:
     with ScriptedServer(talk_on) as server:
         ann, bob = pair(server)
-        with recording(tmp_path) as seen, harness.guard({"max_model_calls": 4}):
+        with recording(tmp_path) as seen, harness.guard({"max_model_calls": 4}, checks=["B"]):
             result = asyncio.run(ann.a_initiate_chat(bob, message="Go on."))
         assert len(server.log) == 4
     assert len(result.chat_history) == 5
@@ -63,7 +63,7 @@ def test_an_endless_async_talk_ends_likewise(tmp_path: Path) -> None:
 def test_a_chat_of_so_many_turns_does_not_go_on_either(tmp_path: Path) -> None:
     with ScriptedServer(talk_on) as server:
         ann, bob = pair(server)
-        with recording(tmp_path) as seen, harness.guard({"max_model_calls": 3}):
+        with recording(tmp_path) as seen, harness.guard({"max_model_calls": 3}, checks=["B"]):
             result = ann.initiate_chat(bob, message="Go on.", max_turns=50, summary_method="reflection_with_llm")
         assert len(server.log) == 3
     assert result.summary == result.chat_history[-1]["content"]
@@ -89,7 +89,7 @@ def test_a_group_that_passes_the_word_on_for_ever_ends_in_itself(tmp_path: Path,
     with ScriptedServer(answer) as server:
         ann, bob = pair(server)
         chat, manager = group(server, [ann, bob], max_round=1000, speaker_selection_method=method)
-        with recording(tmp_path) as seen, harness.guard({"max_model_calls": 9}):
+        with recording(tmp_path) as seen, harness.guard({"max_model_calls": 9}, checks=["B"]):
             result = ann.initiate_chat(manager, message="Go on.")
         assert len(server.log) == 9
     assert [one["content"] for one in result.chat_history] == [one["content"] for one in chat.messages]
@@ -106,7 +106,7 @@ def test_endless_tool_calls_end_at_the_limit_of_tool_calls(tmp_path: Path) -> No
     with ScriptedServer(call_on) as server:
         ann, user = assistant("ann", server), proxy()
         autogen.register_function(look, caller=ann, executor=user, name="look", description="Look.")
-        with recording(tmp_path) as seen, harness.guard({"max_tool_calls": 5, "max_model_calls": None}):
+        with recording(tmp_path) as seen, harness.guard({"max_tool_calls": 5, "max_model_calls": None}, checks=["B"]):
             result = user.initiate_chat(ann, message="Look.")
         assert len(server.log) == 6
     assert len(ran) == 5
@@ -119,7 +119,7 @@ def test_a_chat_inside_a_turn_ends_and_then_the_one_around_it(tmp_path: Path) ->
         ann, bob = pair(server)
         inner = assistant("inner", server)
         bob.register_nested_chats([{"recipient": inner, "message": "Help.", "max_turns": 40}], trigger=ann)
-        with recording(tmp_path) as seen, harness.guard({"max_model_calls": 6}):
+        with recording(tmp_path) as seen, harness.guard({"max_model_calls": 6}, checks=["B"]):
             result = ann.initiate_chat(bob, message="Go on.")
         assert len(server.log) == 6
     assert result.chat_history
@@ -131,7 +131,10 @@ def test_dollars_are_held_before_they_are_spent(tmp_path: Path) -> None:
         llm = {**config(server), "max_tokens": 50}
         ann = autogen.AssistantAgent("ann", llm_config=llm)
         bob = autogen.AssistantAgent("bob", llm_config=llm)
-        with recording(tmp_path) as seen, harness.guard({"max_cost_usd": 0.002, "max_model_calls": None}) as guard:
+        with (
+            recording(tmp_path) as seen,
+            harness.guard({"max_cost_usd": 0.002, "max_model_calls": None}, checks=["B"]) as guard,
+        ):
             ann.initiate_chat(bob, message="Go on.")
         assert len(server.log) > 1
     cost = seen.run.summary.cost_usd
@@ -140,15 +143,18 @@ def test_dollars_are_held_before_they_are_spent(tmp_path: Path) -> None:
     assert "the limit of $0.002 leaves no room" in str(guard.reason)
 
 
-def test_an_error_of_a_check_stops_the_run_and_a_warning_is_noted(tmp_path: Path) -> None:
+def test_a_loop_is_noted_first_and_then_stopped(tmp_path: Path) -> None:
     with ScriptedServer(lambda _: "Have a nice day.") as server:
         ann, bob = pair(server)
-        with recording(tmp_path) as seen, harness.guard({"max_model_calls": 12}):
-            ann.initiate_chat(bob, message="Have a nice day.")
-    noted = [
-        span.attributes["harness.guard.code"] for span in seen.run.spans if "harness.guard.code" in span.attributes
-    ]
-    assert noted[0].startswith("L1")
+        with recording(tmp_path) as seen, harness.guard({"max_model_calls": 30}) as guard:
+            result = ann.initiate_chat(bob, message="Have a nice day.")
+        assert len(server.log) < 30
+    done = [span.attributes for span in seen.run.spans if "harness.guard" in span.attributes]
+    assert [one["harness.guard"] for one in done] == ["note", "stop"]
+    assert {one["harness.guard.code"] for one in done} == {guard.stops[0].why.code}
+    assert guard.stops[0].why.kind == "loop_detected"
+    assert ended(seen) == (EndingKind.STOPPED, guard.reason)
+    assert len(result.chat_history) == len(server.log) + 1
 
 
 def test_a_program_that_wants_it_raised_gets_the_clients_error_with_agentwalls_body(tmp_path: Path) -> None:
@@ -158,7 +164,7 @@ def test_a_program_that_wants_it_raised_gets_the_clients_error_with_agentwalls_b
         ann, bob = pair(server)
         with (
             recording(tmp_path) as seen,
-            harness.guard({"max_model_calls": 3}, on_stop="raise"),
+            harness.guard({"max_model_calls": 3}, on_stop="raise", checks=["B"]),
             pytest.raises(RateLimitError) as caught,
         ):
             ann.initiate_chat(bob, message="Go on.")
