@@ -119,15 +119,8 @@ def here(  # noqa: PLR0913 - each is one thing that may be set
         ):
             play.begin(attached)
             perform(scenario)
-    except (CassetteMissError, NetworkRefusedError) as miss:
-        raised = str(miss)
-    except StoppedError as error:
-        raised = str(error)
-    except HarnessError:
-        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever agents raise belongs into the verdict
-        _missing_framework(error)
-        raised = f"it raised {type(error).__qualname__}: {one_line(error, 300)}"
+        raised = _told(error)
     finally:
         recording.uninstrument()
     overdue = clock.struck and not _own(scenario, patience_s)
@@ -142,6 +135,16 @@ def here(  # noqa: PLR0913 - each is one thing that may be set
         refused=tuple(attached.walls.refused),
         output=_kept(printed.getvalue()),
     )
+
+
+def _told(error: BaseException) -> str:
+    """Say what broke a performance off. Raises what kept it from beginning again."""
+    if isinstance(error, (CassetteMissError, NetworkRefusedError, StoppedError)):
+        return str(error)
+    if isinstance(error, HarnessError):
+        raise error
+    _missing_framework(error)
+    return f"it raised {type(error).__qualname__}: {one_line(error, 300)}"
 
 
 def _own(scenario: Scenario, patience_s: float | None) -> bool:

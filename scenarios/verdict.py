@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from .judge import Opinions
 from .unmet import unmet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from .baseline import Comparison
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .stage import Performance
 
 PASSED, FAILED, INCONCLUSIVE, ERROR = "passed", "failed", "inconclusive", "error"
+_STOPPED = frozenset({"B207", "stopped-by-guard"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,38 +93,20 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
     *asked* are the reasons of SQL and Python, *opinions* those of judges.
     """
     judged = opinions or Opinions()
-    hints: list[str] = []
-    divergence = replayed.divergence if replayed is not None else None
-    if went.overdue:
-        outcome, code = ERROR, Exit.ENVIRONMENT
-        reasons = [f"it was given up after {seconds:,.0f} s"]
-        hints = ["Give it longer with --time-limit, or a limit of its own: `limits: {seconds: …}`."]
-    elif went.refused:
-        outcome, code, reasons, hints = FAILED, Exit.DIVERGED, list(went.refused), [offline.HINT]
-    elif divergence is not None and not divergence.served:
-        outcome, code = FAILED, Exit.DIVERGED
-        reasons = telling.told(divergence, scenario.cassette)
-        hints = telling.ways_out(divergence, scenario)
-    else:
-        reasons = [*_broken_off(scenario, went)]
-        if run is not None:
-            reasons += unmet(scenario.expect, run, findings)
-        reasons += [*asked, *judged.against]
-        outcome, code = (FAILED, Exit.FINDINGS) if reasons else (PASSED, Exit.CLEAN)
-        unreached = outside.fault(run) if reasons and scenario.expect.ending != "error" else None
-        if unreached is not None:
-            outcome, code, reasons = ERROR, Exit.ENVIRONMENT, [unreached]
-            hints = ["Nothing is said of the agents: look at the key, the address and the service, and run it again."]
-        elif replayed is not None and (wanted := outside.key_wanted(went.raised)):
-            hints = [wanted]
-        elif judged.unclear and not reasons:
-            outcome, code, reasons = INCONCLUSIVE, Exit.FINDINGS, list(judged.unclear)
+    said = _unjudged(scenario, replayed, went, seconds)
+    if said is None:
+        found = unmet(scenario.expect, run, findings) if run is not None else []
+        against = [*_broken_off(scenario, went), *found, *asked, *judged.against]
+        said = _judged(scenario, run, replayed, went, against) if against else (PASSED, Exit.CLEAN, [], [])
+        if not against and judged.unclear:
+            said = INCONCLUSIVE, Exit.FINDINGS, list(judged.unclear), []
+    outcome, code, reasons, hints = said
     if run is None and not reasons:
         outcome, code = INCONCLUSIVE, Exit.FINDINGS
-        reasons.append("no conversation took place: AutoGen was not used, or before the harness was attached")
+        reasons = ["no conversation took place: AutoGen was not used, or before the harness was attached"]
     elif outcome == PASSED and replayed is not None and _silent(replayed.account):
         outcome, code = INCONCLUSIVE, Exit.FINDINGS
-        reasons.append(f"nothing was asked of the cassette, which holds {replayed.account.unused} exchanges")
+        reasons = [f"nothing was asked of the cassette, which holds {replayed.account.unused} exchanges"]
     told_already = outcome == INCONCLUSIVE or code is Exit.DIVERGED
     return Verdict(
         name=scenario.name,
@@ -144,6 +128,36 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
     )
 
 
+_Said = tuple[str, Exit, Sequence[str], Sequence[str]]
+"""An outcome, its exit code, the reasons, and what to do next."""
+
+
+def _unjudged(scenario: Scenario, replayed: Rehearsal | None, went: Performance, seconds: float) -> _Said | None:
+    """Say what came of it where the agents are not judged: it did not come to an end, or is not what was recorded."""
+    divergence = replayed.divergence if replayed is not None else None
+    if went.overdue:
+        hint = "Give it longer with --time-limit, or a limit of its own: `limits: {seconds: …}`."
+        return ERROR, Exit.ENVIRONMENT, [f"it was given up after {seconds:,.0f} s"], [hint]
+    if went.refused:
+        return FAILED, Exit.DIVERGED, went.refused, [offline.HINT]
+    if divergence is None or divergence.served:
+        return None
+    told = telling.told(divergence, scenario.cassette)
+    return FAILED, Exit.DIVERGED, told, telling.ways_out(divergence, scenario)
+
+
+def _judged(
+    scenario: Scenario, run: Run | None, replayed: Rehearsal | None, went: Performance, reasons: Sequence[str]
+) -> _Said:
+    """Say what came of it where *reasons* speak against it: they are not the agents' if something outside failed."""
+    unreached = outside.fault(run) if scenario.expect.ending != "error" else None
+    if unreached is not None:
+        hint = "Nothing is said of the agents: look at the key, the address and the service, and run it again."
+        return ERROR, Exit.ENVIRONMENT, [unreached], [hint]
+    wanted = outside.key_wanted(went.raised) if replayed is not None else None
+    return FAILED, Exit.FINDINGS, reasons, [wanted] if wanted else []
+
+
 def _broken_off(scenario: Scenario, went: Performance) -> Iterator[str]:
     """Say what broke the conversation off, unless that is expected."""
     if went.stopped is not None:
@@ -151,6 +165,12 @@ def _broken_off(scenario: Scenario, went: Performance) -> Iterator[str]:
             yield f"it was stopped: {went.stopped}"
     elif went.raised is not None and scenario.expect.ending != "error":
         yield went.raised
+
+
+def _besides(scenario: Scenario, went: Performance, findings: Sequence[Finding]) -> list[Finding]:
+    """Leave out that a guard stopped it where the scenario's own limits did: that is told, or expected, already."""
+    told = went.stopped is not None and not _STOPPED & set(scenario.expect.findings)
+    return [found for found in findings if not (told and found.code in _STOPPED)]
 
 
 def _silent(account: Account) -> bool:
