@@ -135,9 +135,15 @@ def fetch(store: Path) -> Parked | None:
 
 def park(store: Path, parked: Parked) -> None:
     """Keep it for the next question, without most of what it remembers of the file. Another one there is closed."""
-    parked.con.execute(f"SET memory_limit = '{_IDLE_MEMORY}'")
-    if _parked.setdefault(store, parked) is not parked:
+    import duckdb
+
+    try:
+        parked.con.execute(f"SET memory_limit = '{_IDLE_MEMORY}'")
+    except duckdb.Error:  # it cannot forget so much
         parked.con.close()
+    else:
+        if _parked.setdefault(store, parked) is not parked:
+            parked.con.close()
     for other in [path for path in list(_parked) if path != store]:
         let_go(other)
 
