@@ -37,7 +37,7 @@ def judged(target: str, setup: Setup, keys: Mapping[str, str], *, ended: str | N
     """Judge *setup* by the project's settings."""
     settings = config.load()
     certificate = certify(setup, settings.prices)
-    subject = Subject(setup=setup, certificate=certificate, limits=settings.limits, keys=keys)
+    subject = Subject(setup=setup, certificate=certificate, limits=_limits(settings), keys=keys)
     chosen: Sequence[Any] = choose(LINES, (), settings.disabled & _codes())
     asked = Settings(thresholds=known_thresholds(settings.thresholds))
     findings: list[Finding] = []
@@ -45,6 +45,12 @@ def judged(target: str, setup: Setup, keys: Mapping[str, str], *, ended: str | N
         line: RedLine = kind(asked)
         findings.extend(line.judge(subject))
     return Audit(target=target, setup=setup, certificate=certificate, findings=findings, ended=ended)
+
+
+def _limits(settings: config.Config) -> dict[str, float]:
+    """Give the limits that hold for every run: the project's, and the dollars of a guard, which has its own."""
+    guarded = {"max_cost_usd": 0.0} if settings.guard is not None else {}
+    return {**guarded, **settings.limits}
 
 
 def _codes() -> frozenset[str]:

@@ -23,7 +23,7 @@ _COMMAND = (
 _MOST_TOLD = 300
 
 
-def look(target: str, *, seconds: float = 120.0) -> dict[str, Any]:
+def look(target: str, *, seconds: float = 120.0, store: Path | None = None) -> dict[str, Any]:
     """Audit *target*: ``module:attribute``, a Python file or a scenario. Gives the document of ``harness.audit``.
 
     It has *seconds*; then it is ended with what it started in its own group. Raises UsageError for a target that fails
@@ -39,7 +39,7 @@ def look(target: str, *, seconds: float = 120.0) -> dict[str, Any]:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                env={**os.environ, "HARNESS_TRACE": "0"},
+                env={**os.environ, "HARNESS_TRACE": "0", **({"HARNESS_STORE": str(store)} if store else {})},
             )
             try:
                 process.wait(seconds)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from harness.cli import reporting
-from harness.cli.common import emit_json, say
+from harness.cli.common import emit_json, json_option, say, store_option
 from harness.errors import Exit
 from harness.model import Finding, Severity
 from harness.reports import Case, Report
@@ -53,18 +53,27 @@ _WIDEST = 110
     metavar="S",
     help="Give the target so long to get to its first question.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
+@store_option
 def command(  # noqa: PLR0913 - the options of the verb
-    *, target: str, form: str, wanted: reporting.Wanted, fail_on: str, seconds: float, as_json: bool
+    *,
+    target: str,
+    form: str,
+    wanted: reporting.Wanted,
+    fail_on: str,
+    seconds: float,
+    as_json: bool,
+    store: Path | None,
 ) -> int:
     """Judge the set-up TARGET: module:attribute, a Python file or a scenario. Nothing is asked of any model.
 
     Says whether it ends whatever its models say, after how many messages and model calls and at what cost at most, and
-    which red lines it crosses, with the line that makes the agent. Exits with 1 if a finding is bad enough.
+    which red lines it crosses, with the line that makes the agent. Exits with 1 if a finding is bad enough. The store
+    is what the program is told of; nothing is written there.
     """
     from harness.audit.looking import look
 
-    found = look(target, seconds=seconds)
+    found = look(target, seconds=seconds, store=store)
     least = Severity(fail_on)
     report = _report(found, least)
     reporting.write(wanted, report)
