@@ -211,7 +211,7 @@ def measured(talk: Talk) -> dict[str, float]:
     """Measure conversations: the best of several, for whatever disturbs one only makes it longer."""
     talk(FEW, 0)()
     found = {}
-    for turns, times in ((FEW, 15), (MANY, 3)):
+    for turns, times in ((FEW, 60), (MANY, 5)):
         found[str(turns)] = min(took(talk(turns, 0), time.process_time_ns) for _ in range(times)) / (2 * turns) / 1000
     found["slow_s"] = min(took(talk(FEW, SLOW_S), time.perf_counter_ns) for _ in range(5)) / 1e9
     found["slow_cpu_s"] = min(took(talk(FEW, SLOW_S), time.process_time_ns) for _ in range(5)) / 1e9
