@@ -56,6 +56,8 @@ _NUDGE = "A note from the program that runs this conversation: {} Do something e
 _PER = {"run": "per_run", "agent": "per_agent", "day": "daily", "month": "monthly"}
 _NUDGED = ("L", "T", "R", "C")
 """The families of checks whose findings an agent can do something about."""
+_PASSED = frozenset({"B201", "B202"})
+"""The checks of what was reserved before a call: an answer that nobody could foresee has passed the limit."""
 _MONEY = frozenset({"cost_usd", "tokens"})
 
 
@@ -114,12 +116,12 @@ class Guard:
         self.nudge = nudge
         self.fail_closed = fail_closed
         self.cap_output = cap_output
-        self.stops: list[Stop] = []
-        """The runs that were stopped, in order; with ``note`` those that would have been."""
+        self.stops: deque[Stop] = deque(maxlen=_MOST_KEPT)
+        """The last thousand runs that were stopped, in order; with ``note`` those that would have been."""
         self.findings: deque[tuple[str, Finding]] = deque(maxlen=_MOST_KEPT)
         """What the checks found, with the id of the run: the last thousand."""
         self.active = True
-        self._states: deque[_Guarded] = deque(maxlen=_MOST_KEPT)
+        self._states: deque[_Guarded] = deque(maxlen=0)
         self._checks = tuple(checks)
         self._reserve_output = reserve_output_tokens
         self._settings = Settings()
@@ -188,8 +190,12 @@ class Guard:
         self._states.append(state)
         return state
 
+    def keep(self) -> None:
+        """Keep what is known of the last thousand runs, so that ``finish`` can tell what shows only then."""
+        self._states = deque(self._states, maxlen=_MOST_KEPT)
+
     def finish(self) -> None:
-        """Take every run for over: what shows only then is among the findings, and stops nothing any more."""
+        """Take every run that was kept for over: what shows only then is among the findings, and stops nothing."""
         self.active = False
         for state in self._states:
             with state.lock:
@@ -311,6 +317,8 @@ class Guard:
         said = f"{finding.code} {finding.name}: {one_line(finding.text, _LONGEST)}"
         ours = finding.code.startswith("X")  # what of the harness itself failed is no fault of the agents'
         if finding.severity is Severity.ERROR and (self.fail_closed or not ours):
+            if finding.code in _PASSED:
+                said += "; one answer came on top of it, for nothing kept it short (max_tokens, cap_output)"
             kind = LOOP if finding.code.startswith("L") else BUDGET if finding.code.startswith("B") else LIMIT
             more: dict[str, Json] = {"loop_type": finding.name} if kind == LOOP else {}
             self._stop(state, Why(kind=kind, reason=said, code=finding.code, more=more))
@@ -398,6 +406,7 @@ def guard(limits: Mapping[str, Json] | None = None, **settings: Any) -> Iterator
     from harness import recording
 
     made = Guard(limits, **settings)
+    made.keep()
     attached: Recording = recording.instrument()
     made.attach(attached.trace, attached.store, attached.settings)
     attached.stops.watch()
