@@ -12,7 +12,8 @@ from harness.adapters import ag2_audit, ag2_capture, agentchat_audit, agentchat_
 from harness.adapters.capturing import Captured
 from harness.adapters.classic_audit import Plans
 from harness.audit.certificate import certify
-from harness.audit.lines import LINES, RedLine, Subject
+from harness.audit.lines import LINES
+from harness.audit.subject import RedLine, Subject
 from harness.audit.verdicts import Audit
 from harness.check import Settings, choose, known_thresholds
 from harness.errors import UsageError

@@ -9,7 +9,8 @@ import pytest
 
 from harness import check
 from harness.audit.certificate import certify
-from harness.audit.lines import CHECKLIST, LINES, RedLine, Subject
+from harness.audit.lines import CHECKLIST, LINES
+from harness.audit.subject import RedLine, Subject
 from harness.check import Settings
 from harness.setups import (
     Agent,
