@@ -95,7 +95,7 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
     judged = opinions or Opinions()
     said = _unjudged(scenario, replayed, went, seconds)
     if said is None:
-        found = unmet(scenario.expect, run, findings) if run is not None else []
+        found = unmet(scenario.expect, run, _besides(scenario, went, findings)) if run is not None else []
         against = [*_broken_off(scenario, went), *found, *asked, *judged.against]
         said = _judged(scenario, run, replayed, went, against) if against else (PASSED, Exit.CLEAN, [], [])
         if not against and judged.unclear:
