@@ -50,10 +50,12 @@ def test_run_writes_every_report_and_the_page_holds_the_conversation(talks, caps
     (case,) = ET.parse(talks / "out/junit").getroot()[0]  # noqa: S314 - our own
     assert (case.get("file"), case.find("failure")) == ("politeness.scenario.yaml", None)
     (sarif,) = json.loads((talks / "out/sarif").read_text())["runs"]
-    assert [result["suppressions"][0]["kind"] for result in sarif["results"]] == ["inSource", "inSource"]
+    counting = [result for result in sarif["results"] if result["level"] != "note"]
+    assert {result["suppressions"][0]["kind"] for result in counting} == {"inSource"}
+    assert sorted(result["ruleId"] for result in counting) == ["L101", "L101", "T301"]
     lines = {result["locations"][0]["physicalLocation"]["region"]["startLine"] for result in sarif["results"]}
     assert lines != {1}
-    assert (talks / "out/github").read_text() == ""
+    assert all(line.startswith("::notice ") for line in (talks / "out/github").read_text().splitlines())
     assert (talks / "out/markdown").read_text().startswith("## harness run: 1 passed")
     (record,) = json.loads((talks / "out/json").read_text())
     assert (record["name"], record["outcome"], record["baseline"], record["trials"]) == (
@@ -166,7 +168,8 @@ def test_check_prints_each_format_and_fails_by_severity(talks, capsys, form):
     out = capsys.readouterr().out
     assert out == (talks / "copy").read_text()
     assert "L101" in out
-    assert execute(["check", "--format", form, "--fail-on", "error"]) == Exit.CLEAN
+    assert execute(["check", "--select", "T", "--format", form, "--fail-on", "error"]) == Exit.CLEAN
+    assert execute(["check", "--select", "L", "--format", form, "--fail-on", "error"]) == Exit.FINDINGS
 
 
 CHAT = """

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import scenarios
+from harness.model import Severity
 from harness.store import open_store
 
 pytest.importorskip("autogen", reason="the classic extra is not installed")
@@ -85,7 +86,8 @@ def test_the_demos_runs_are_kept_and_tagged(demo):
     folder, done = demo
     runs = open_store(folder / "store").runs(tag="demo")
     assert len(runs) == done.stdout.count("  ✔ ")
-    assert {found.name: found.findings for found in runs if found.findings} == {"overspender": 1, "politeness": 2}
+    counting = {found.name for found in runs if found.worst not in {None, Severity.NOTE}}
+    assert counting == {"overspender", "politeness"}
     assert {found.mode for found in runs} == {"replay"}
 
 
