@@ -23,16 +23,19 @@ class Past(BaseException):
 
 @dataclass(frozen=True)
 class Chat:
-    """What is begun: ``sender.initiate_chat(recipient, **settings)``, or several of them one after another."""
+    """What is begun: ``sender.initiate_chat(recipient, **settings)``, several of them, or what *way* begins itself."""
 
     sender: Any
     recipient: Any
     settings: Mapping[str, Any] = field(default_factory=dict)
     queue: tuple[Mapping[str, Any], ...] = ()
     asynchronous: bool = False
+    way: Callable[[], object] | None = None
 
     def begin(self) -> None:
-        if self.queue:
+        if self.way is not None:
+            self.way()
+        elif self.queue:
             self.sender.initiate_chats([dict(chat) for chat in self.queue])
         elif self.asynchronous:
             import asyncio
@@ -129,6 +132,37 @@ def completion(answer: Any) -> Any:
 
 
 _numbers = itertools.count()
+
+
+def captured(chat: Chat) -> Any:
+    """Give the plan of the conversation that *chat* begins, as an audit finds it at its first model call."""
+    from autogen.oai import client as clients
+
+    from harness.adapters import classic_capture
+    from harness.adapters.capturing import Captured
+    from harness.adapters.patching import Patches
+
+    found, patches = Captured(), Patches()
+    plans: list[Any] = []
+
+    def create(_client: Any, _params: Any) -> Any:
+        plans.append(found.begun[0][1]()[0])
+        raise Past
+
+    classic_capture.attach(found, patches)
+    quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+    try:
+        with (
+            cheap(),
+            _changed([(clients.OpenAIClient, "create", create)]),
+            quiet[0],
+            quiet[1],
+            contextlib.suppress(Past),
+        ):
+            chat.begin()
+    finally:
+        patches.undo()
+    return plans[0] if plans else found.begun[0][1]()[0]
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +20,7 @@ def cases() -> Iterator[tuple[str, Built]]:
     yield from _nested()
     yield from _chains()
     yield from _hidden()
+    yield from _swarms()
 
 
 def _agent(name: str, limit: int | None = 3, mode: str = "NEVER", *, model: bool = True, **more: Any) -> Any:
@@ -328,3 +330,31 @@ def _Short(name: str, config: Any) -> Any:  # noqa: N802 - it stands for a class
         MAX_CONSECUTIVE_AUTO_REPLY = 2
 
     return Short(name, llm_config=config, human_input_mode="NEVER", code_execution_config=False)
+
+
+def _swarms() -> Iterator[tuple[str, Built]]:
+    """Yield the group patterns, which pyautogen 0.2 does not have."""
+    if importlib.util.find_spec("autogen.agentchat.group") is None:
+        return
+    for rounds in (1, 4, 7):
+        yield f"swarm in turns, {rounds} rounds", lambda rounds=rounds: _swarm("RoundRobinPattern", rounds)
+        yield f"swarm that hands over, {rounds} rounds", lambda rounds=rounds: _swarm("DefaultPattern", rounds)
+        yield f"swarm picked by a model, {rounds} rounds", lambda rounds=rounds: _swarm("AutoPattern", rounds)
+    yield "swarm with a person", lambda: _swarm("RoundRobinPattern", 5, person=True)
+
+
+def _swarm(pattern: str, rounds: int, *, person: bool = False) -> Chat:
+    from autogen.agentchat import initiate_group_chat
+    from autogen.agentchat.group import AgentTarget, OnCondition, StayTarget, StringLLMCondition, patterns
+
+    one, other = _agent("a", None), _agent("b", None)
+    for here, there in ((one, other), (other, one)):
+        over = OnCondition(target=AgentTarget(there), condition=StringLLMCondition("Whenever you like."))
+        here.handoffs.add_llm_conditions([over])
+        if pattern == "DefaultPattern":
+            here.handoffs.set_after_work(StayTarget())
+    more = {"user_agent": _agent("user", None, "ALWAYS", model=False)} if person else {}
+    made = getattr(patterns, pattern)(
+        initial_agent=one, agents=[one, other], group_manager_args={"llm_config": CONFIG}, **more
+    )
+    return Chat(None, None, way=lambda: initiate_group_chat(pattern=made, messages="Hello.", max_rounds=rounds))

@@ -102,10 +102,12 @@ def certified(case: Case) -> Any:
 def _plan(case: Case) -> Any:
     if case.family == "classic":
         from harness.adapters.classic_audit import Plans
-        from tests.audit.classic_arena import cheap
+        from tests.audit.classic_arena import captured, cheap
 
         with cheap():
             found = case.build()
+        if found.way is not None:
+            return captured(found)
         plans = Plans()
         if found.queue:
             return plans.queue(found.queue, found.sender)
