@@ -23,7 +23,7 @@ _FACTS_PER_WORD = 1 / 30
 _NEW_WORDS = 0.62
 _FEWEST_NEW = 8
 _QUOTED = 0.85
-_QUOTE = 25
+_QUOTE = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from harness.checks.looping.reading import Said
 
 ALIKE = 0.72
 """Share of neighbouring words that two messages have in common, of those in either, to be one message reworded."""
+ALIKE_WORDS = 0.7
+"""The same for words in any order, of messages of so many words at least."""
+FEWEST_WORDS = 8
+MOST_OTHER_WORDS = 7
 MOST_DIFFERENT = 16
 """Neighbouring words that two long messages may have for themselves and still be one."""
 SENDERS_MOVES = 10
@@ -28,6 +33,7 @@ class Move:
     """
 
     key: bytes
+    words: frozenset[str]
     pairs: frozenset[tuple[str, str]]
     places: list[int]
     turn: int
@@ -54,7 +60,7 @@ class Repeats:
     def like(self, said: Said, *, fresh: bool) -> Move | None:
         """Find the move that *said* makes again. What is *fresh* says something new, so only an equal one will do."""
         for move in reversed(self._recent.get(said.sender, ())):
-            if move.key == said.key or (not fresh and not said.calls and _alike(move.pairs, said.pairs)):
+            if move.key == said.key or (not fresh and not said.calls and _alike(move, said)):
                 return move
         return None
 
@@ -65,10 +71,11 @@ class Repeats:
         if len(self._recent) > _SENDERS:
             del self._recent[next(iter(self._recent))]
         if move is None:
-            move = Move(key=said.key, pairs=said.pairs, places=[], turn=turn)
+            move = Move(key=said.key, words=said.words, pairs=said.pairs, places=[], turn=turn)
         else:
             recent[:] = [each for each in recent if each is not move]
-            move.key, move.pairs, move.turn, move.period = said.key, said.pairs, turn, turn - move.turn
+            move.key, move.words, move.pairs = said.key, said.words, said.pairs
+            move.turn, move.period = turn, turn - move.turn
         move.places.append(number)
         del move.places[1:-MOST_LISTED]
         recent.append(move)
@@ -82,10 +89,17 @@ class Repeats:
                 del move.places[:_TAKEN_BACK]
 
 
-def _alike(mine: frozenset[tuple[str, str]], its: frozenset[tuple[str, str]]) -> bool:
+def _alike(move: Move, said: Said) -> bool:
+    return _share(move.pairs, said.pairs, ALIKE, MOST_DIFFERENT) or (
+        len(said.words) >= FEWEST_WORDS and _share(move.words, said.words, ALIKE_WORDS, MOST_OTHER_WORDS)
+    )
+
+
+def _share(mine: frozenset[Any], its: frozenset[Any], least: float, most: int) -> bool:
+    """Say whether two sets have so much in common, and not too much for themselves."""
     fewer, more = sorted((len(mine), len(its)))
-    if not fewer or fewer < ALIKE * more:
+    if not fewer or fewer < least * more:
         return False
     common = len(mine & its)
     either = len(mine) + len(its) - common
-    return common >= ALIKE * either and either - common <= MOST_DIFFERENT
+    return common >= least * either and either - common <= most
