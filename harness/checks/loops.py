@@ -60,6 +60,10 @@ class LoopCheck(Check):
         if len(self._told) > MOST_TALKS:
             del self._told[next(iter(self._told))]
         text, evidence = self.tell(heard, message)
+        missed = heard.missed
+        if missed is not None:
+            text += f"; message {missed.number} says {missed.said!r} for {missed.meant!r}"
+            evidence = {**evidence, "near_miss": {"message": missed.number, "said": missed.said, "meant": missed.meant}}
         found = self.finding(
             f"{text}, and it goes on" if told else text,
             seq=event.number,

@@ -192,3 +192,68 @@ def test_odd_messages_break_nothing(parts):
 
 def text_part(text):
     return {"type": "text", "content": text}
+
+
+CONTINUE = "proxy: Continue. Put the answer in \\boxed{} or write SOLUTION_FOUND."
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "meant"),
+    [
+        ("It is \x08oxed{4}.", "oxed{", "\\boxed{"),
+        ("It is oxed{4}.", "oxed{", "\\boxed{"),
+        ("It is boxed{4}.", "boxed{", "\\boxed{"),
+        ("SOLUTION FOUND: it is 4.", "SOLUTION FOUND", "SOLUTION_FOUND"),
+        ("SOLUTION-FOUND", "SOLUTION-FOUND", "SOLUTION_FOUND"),
+    ],
+)
+def test_a_loop_after_a_mark_that_was_nearly_made_says_so(answer, said, meant):
+    (finding,) = loops(talk([CONTINUE, f"ann: {answer}", *[CONTINUE, "ann: I said so."] * 3]))
+    assert finding.evidence["near_miss"] == {"message": 1, "said": said, "meant": meant}
+    assert finding.text.endswith(f"; message 1 says {said!r} for {meant!r}")
+
+
+def test_a_mark_that_was_made_is_no_near_miss():
+    (finding,) = loops(talk([CONTINUE, "ann: \\boxed{4} SOLUTION_FOUND", *[CONTINUE, "ann: I said so."] * 3]))
+    assert "near_miss" not in finding.evidence
+
+
+def test_the_same_error_of_different_code_is_a_loop_and_other_errors_are_none():
+    def attempts(error):
+        return [
+            each
+            for turn in range(4)
+            for each in (
+                f"ann: ```python\nx{turn} = {turn}\n```",
+                f"ben: exitcode: 1 (execution failed)\n{error}{turn}",
+            )
+        ]
+
+    same = "Traceback (most recent call last):\nNameError: name 'page' is not defined in line "
+    (finding,) = loops(talk(attempts(same)), "L103")
+    assert (finding.seq, finding.evidence["outcome"]) == (5, "error")
+    assert loops(talk([each + "x" * len(each) for each in attempts(same)]), "L103") == []
+
+
+def test_three_empty_replies_are_a_loop_whoever_waits_for_them():
+    (finding,) = loops(talk(["ann: Anything else?", "ben: ", "ann: Tell me.", "ben: ", "ann: Hello?", "ben: "]))
+    assert "ben says nothing for the third time" in finding.text
+
+
+def test_who_goes_on_by_itself_is_told_of_once_and_what_it_adds_ends_it():
+    alone = ["ann: Let me know when there is more to do.", "ann: Do let me know when there is anything more to do."]
+    alone += ["ann: When there is anything to do, let me know.", "ann: Let me know if there is anything else to do."]
+    (finding,) = loops(talk(["ben: Begin.", *alone]), "L104")
+    assert finding.evidence["messages"] == [2, 3, 4]
+    assert loops(talk(["ben: Begin.", *alone[:3], "ann: Room 417 is free at 9:30.", *alone[2:3]]), "L104") == []
+
+
+def test_checks_that_share_what_they_hear_find_what_each_finds_alone():
+    events = talk(["ann: Thanks!", "ben: Welcome!"] * 5 + [f"ann: {text}" for text in ("So be it then.",) * 4])
+    together = [(each.code, each.seq, each.evidence) for each in judge(events, select=["L"])]
+    apart = [
+        (each.code, each.seq, each.evidence)
+        for code in ("L101", "L102", "L103", "L104")
+        for each in judge(events, select=[code])
+    ]
+    assert sorted(together, key=str) == sorted(apart, key=str)

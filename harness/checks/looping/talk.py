@@ -6,8 +6,9 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
+from harness.checks.looping.near import Marks, Miss
 from harness.checks.looping.novelty import Memory, New
-from harness.checks.looping.reading import Said, canonical_text, name_words, read
+from harness.checks.looping.reading import MOST_READ, Said, canonical_text, name_words, read
 from harness.checks.looping.repeats import MOST_LISTED, Repeats
 from harness.model import Message
 
@@ -50,6 +51,7 @@ class Heard:
     alone: tuple[int, ...] = ()
     outcomes: tuple[int, ...] = ()
     answered: int | None = None
+    missed: Miss | None = None
 
 
 class Talk:
@@ -60,6 +62,7 @@ class Talk:
         self._known_names: set[str] = set()
         self._memory = Memory()
         self._repeats = Repeats()
+        self._marks = Marks()
         self._code: dict[str, None] = {}
         self._asked_by: str | None = None
         self._turn = 0
@@ -78,6 +81,7 @@ class Talk:
         self._meet(message)
         said = read(message, self._names)
         new = self._memory.learn(said)
+        self._marks.hear(said.text[:MOST_READ], number)
         known = self._repeats.again(said)
         result = said.result or (
             self._asked_by not in {None, said.sender}
@@ -119,6 +123,7 @@ class Talk:
             alone=tuple(self._alone),
             outcomes=outcomes,
             answered=self._answered,
+            missed=self._marks.missed,
         )
 
     def informed(self) -> None:
