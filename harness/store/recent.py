@@ -7,17 +7,21 @@ some process has taken journals in meanwhile: then the run is asked of the store
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
 from harness import derive
 from harness.errors import StoreError, UnknownRunError
 from harness.journal import FOLDER, SUFFIX, sealed
-from harness.model import Run
+from harness.model import Run, Span
 from harness.store.files import DATABASE, writer
 from harness.store.followed import Followed
 from harness.store.opened import Store
-from harness.store.records import Other, read
+from harness.store.records import Other, Record, read
+
+_BEGAN = re.compile(rb'\{"k":"s","run_id":"[^"\\]*","trace_id":"[^"\\]*","span_id":"([^"\\]*)"')
+"""A span's beginning as journals are written. One that is written otherwise is read all the same."""
 
 
 class Recent:
@@ -64,15 +68,24 @@ class Recent:
                     lines = path.read_bytes()
                 except FileNotFoundError:
                     return None
-                if sought not in lines:
-                    continue
-                records = map(read, lines.split(b"\n"))
-                run.take(
-                    (process, record)
-                    for record in records
-                    if record is not None and not isinstance(record, Other) and record.run_id == run_id
-                )
+                if sought in lines:
+                    run.take((process, record) for record in _records(lines, run_id))
         return frozenset(living), run
+
+
+def _records(lines: bytes, run_id: str) -> list[Record]:
+    """Read what *lines* hold of a run. The beginning of a span that ended here says nothing more, and is left out."""
+    begun: list[tuple[bytes, bytes]] = []
+    found: list[Record] = []
+    for line in lines.split(b"\n"):
+        began = _BEGAN.match(line)
+        if began is not None:
+            begun.append((began[1], line))
+        elif (record := read(line)) is not None:
+            found.append(record)
+    over = {record.span_id.encode() for record in found if isinstance(record, Span) and record.run_id == run_id}
+    found += filter(None, (read(line) for span_id, line in begun if span_id not in over))
+    return [record for record in found if not isinstance(record, Other) and record.run_id == run_id]
 
 
 def _segments(store: Path) -> set[str]:

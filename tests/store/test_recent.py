@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.canonical import encode
 from harness.errors import UnknownRunError
 from harness.journal import Journal
 from harness.model import Status
@@ -130,7 +131,7 @@ def test_whatever_is_recorded_it_is_as_the_store_has_it(tmp_path_factory, proces
     for number, records in enumerate(processes):
         with closing(Journal(path)) as journal:
             for record in records:
-                journal.write(json.dumps({**record, "seq": number + 1}).encode() + b"\n")
+                journal.write(encode({**record, "seq": number + 1}).encode() + b"\n")
     store = open_store(path)
     if taken:
         store.ingest()
