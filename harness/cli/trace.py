@@ -136,7 +136,7 @@ def _said(guard: str | None, program: tuple[str, ...]) -> tuple[str | None, tupl
     if guard and "=" not in guard:
         guard, program = "", (guard, *program)
     if not program:
-        raise UsageError("there is nothing to run", hint="Name a Python file, or use -m MODULE.")
+        raise UsageError("Missing argument 'PROGRAM [ARGS]...'.", hint="Name a Python file, or use -m MODULE.")
     return guard, program
 
 
