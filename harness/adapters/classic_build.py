@@ -152,12 +152,17 @@ def _nest(spec: Mapping[str, Json], owner: Any, agents: Agents, built: Mapping[s
         other = built[chat["recipient"]]
         for name in tools[chat["recipient"]]:
             _register(resolve(name), caller=other, executor=owner)
-        chats.append({"summary_method": "last_msg", **chat, "recipient": other})
+        chats.append({"summary_method": "last_msg", "message": _heard, **chat, "recipient": other})
     given = spec.get("trigger")
     names = [given] if isinstance(given, str) else given
     inside = [chat["recipient"] for chat in chats]
     trigger = [built[name] for name in names] if names else (lambda sender: sender not in inside)
     owner.register_nested_chats(chats, trigger=trigger)
+
+
+def _heard(_recipient: Any, messages: Sequence[Mapping[str, Any]], _sender: Any, _config: Any) -> Any:
+    """Give what an agent was told last: chats but the first that have nothing to say are left out."""
+    return messages[-1].get("content")
 
 
 def _swarm(agents: Agents, team: Mapping[str, Json], built: Mapping[str, Any], task: str) -> object:

@@ -272,6 +272,21 @@ ROWS = [
         script=lambda: rules({"You write.": ["A line.", "A longer line. TERMINATE"], "You criticise.": ["Too short."]}),
     ),
     row(
+        "two conversations inside a turn",
+        text=NESTED.replace("max_turns: 1}]", "max_turns: 1}, {recipient: judge, max_turns: 1}]").replace(
+            "team:", f"- {{name: judge, system_message: You judge., {MODEL}}}\nteam:"
+        )
+        + "expect: {speakers: [editor, writer, editor, critic, editor, judge, editor, writer],"
+        " said: [{text: I agree on A line., by: judge}]}\n",
+        script=lambda: rules(
+            {
+                "You write.": ["A line.", "A longer line. TERMINATE"],
+                "You criticise.": ["Too short."],
+                "You judge.": lambda request: f"I agree on {request['messages'][1]['content'].splitlines()[0]}",
+            }
+        ),
+    ),
+    row(
         "a conversation inside a turn",
         mode="tools",
         text=NESTED.replace("You criticise.,", 'You criticise., tools: ["cast_classic:add"],').replace(
