@@ -82,11 +82,11 @@ class Agent:
 class Voice:
     """One side of a classic chat.
 
-    *limit* is how often in a row it answers by itself; None where nothing counts: *human* says that a person may go on
-    instead, and *hidden* names the function that answers before anything is counted. *calls* are the model calls of one
-    answer. *nested* are plans one of which any answer may carry out, *instead* of asking its model if that is certain.
-    *besides* are plans that every answer carries out. *asked* says that a person is asked at all, *loose* why it
-    may take fewer calls.
+    *limit* is how often in a row it answers by itself; None where nothing counts: *human* says that a person may go
+    on instead, and *hidden* names the function that answers before anything is counted. *calls* are the model calls
+    of one answer. *nested* are plans one of which any answer may carry out, *instead* of asking its model if that
+    is certain. *besides* are plans that every answer carries out. *asked* says that a person is asked at all,
+    *loose* why it may take fewer calls.
     """
 
     name: str
@@ -178,10 +178,11 @@ class Condition:
 class Member:
     """One who takes turns in a team.
 
-    *calls* are the most model calls of one turn, None where nothing limits them (*why* says what does not). *hidden*
-    names the function that nobody can look into. *tells* says whether its model says how many tokens it took, None
-    where that is not known. *plain* says that it can only answer with a text. *inner* is what it has others do
-    each turn, and *says* what it says itself.
+    *calls* are the most model calls of one turn, None where nothing limits them (*why* says what does not).
+    *hidden* names the function that nobody can look into. *tells* says whether its model says how many tokens it
+    took, None where that is not known. *plain* says that it can only answer with a text. *inner* is what it has
+    others do each turn, *says* what it says itself, and *events* the tool calls, their results and the like that it
+    reports.
     """
 
     name: str
@@ -192,6 +193,8 @@ class Member:
     tells: bool | None = True
     plain: bool = False
     says: int = 1
+    events: int = 0
+    loose: str = ""
     inner: Plan | None = None
 
 
@@ -210,9 +213,9 @@ class Edge:
 class Team:
     """An AgentChat team. *order* is ``turns``, ``model``, ``handoff``, ``graph`` or ``ledger``.
 
-    *attempts* are the model calls that picking a speaker may take, and *repeats* says whether the last speaker may be
-    picked again, and *chooser* names the function that picks before it. *task* counts the messages
-    that it is given, and *told* those of them that count as spoken here.
+    *attempts* are the model calls that picking a speaker may take, and *repeats* says whether the last speaker may
+    be picked again, and *chooser* names the function that picks before it. *task* counts the messages that it is
+    given, and *told* those of them that count as spoken here.
     """
 
     name: str

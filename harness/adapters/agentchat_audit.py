@@ -67,19 +67,20 @@ def member(found: Any) -> Member:  # noqa: PLR0911 - one return a kind of agent
     kind = next(cls.__name__ for cls in type(found).__mro__ if theirs(cls))
     client = getattr(found, "_model_client", None)
     if kind == "UserProxyAgent":
-        return Member(name=name, calls=0, human=True, tells=False, plain=not getattr(found, "_handoffs", None))
+        plain = not getattr(found, "_handoffs", None)
+        return Member(name=name, calls=0, human=True, tells=False, plain=plain, events=1)
     if kind == "SocietyOfMindAgent":
         return Member(name=name, calls=1, tells=tells(client), plain=True, inner=team(found._team, inside=True))  # noqa: SLF001
     if kind == "CodeExecutorAgent":
         tries = 1 + int(getattr(found, "_max_retries_on_error", 0) or 0)
         # Each try asks for code, each but the last whether to try again, and at the end the result is told.
-        return Member(name=name, calls=2 * tries if client is not None else 0, tells=tells(found), plain=True)
+        tries = tries if client is not None else 0
+        return Member(name=name, calls=2 * tries, events=3 * tries, tells=tells(found), plain=True)
     if hasattr(found, "_max_tool_iterations"):
         return _assistant(found, name)
-    calls = _CALLS.get(kind)
-    if calls is None:
+    if kind not in _CALLS:
         return Member(name=name, hidden=_where(type(found)), tells=None)
-    return Member(name=name, calls=calls, tells=tells(found))
+    return Member(name=name, calls=_CALLS[kind], tells=tells(found))
 
 
 def _assistant(found: Any, name: str) -> Member:
@@ -87,17 +88,22 @@ def _assistant(found: Any, name: str) -> Member:
     benches = list(benches) if isinstance(benches, Sequence) else [benches]
     tools = list(_tools(benches))
     able = bool(tools or getattr(found, "_handoffs", None) or any(not hasattr(bench, "_tools") for bench in benches))
-    rounds = int(found._max_tool_iterations) if able else 1  # noqa: SLF001
-    calls = rounds + (1 if able and found._reflect_on_tool_use else 0)  # noqa: SLF001
+    # Counted without tools as well: some servers let a model call what it was not given.
+    rounds = int(found._max_tool_iterations)  # noqa: SLF001
+    calls = rounds + (1 if found._reflect_on_tool_use else 0)  # noqa: SLF001
+    loose = "" if able or calls == 1 else f"{name} is given no tools"
     structured = getattr(found, "_output_content_type", None) is not None
-    said = Member(name=name, calls=calls, tells=tells(found), plain=not able and not structured)
+    events = (2 * rounds if able else 0) + (1 if getattr(found, "_memory", None) else 0)
+    said = Member(
+        name=name, calls=calls, tells=tells(found), plain=not able and not structured, events=events, loose=loose
+    )
     runners = [tool for tool in tools if hasattr(tool, "_task_runner")]
     if not runners:
         return said
     if not _one_at_a_time(found._model_client):  # noqa: SLF001
         why = f"one answer of {name} may call {runners[0].name} any number of times (parallel_tool_calls is not False)"
         return Member(name=name, calls=None, why=why, tells=said.tells)
-    return Member(name=name, calls=calls, tells=said.tells, inner=_called(runners, rounds))
+    return Member(name=name, calls=calls, events=events, tells=said.tells, inner=_called(runners, rounds))
 
 
 def _called(runners: Sequence[Any], rounds: int) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,12 +134,7 @@ def alone(found: Any) -> tuple[Plan, Plans]:
     if getattr(found, "groupchat", None) is not None:
         group = plans.chat(found, found)
         if isinstance(group, Group):
-            return Group(
-                **{
-                    **{name: getattr(group, name) for name in Group.__slots__},
-                    "starter": somebody,
-                }
-            ), plans
+            return replace(group, starter=somebody), plans
     return Talk(starter=somebody, recipient=plans.voice(found, None, ())), plans
 
 

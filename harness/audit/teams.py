@@ -55,7 +55,8 @@ def turn(member: Member, judge: Judge) -> Bound:
         return open_ended(Verdict.UNKNOWN, f"{member.name}: {member.hidden} is the program's own and not looked into")
     if member.calls is None:
         return open_ended(Verdict.UNBOUNDED, member.why or f"{member.name} goes on as long as its model asks for tools")
-    one = bounded(member.says, member.calls)
+    loose = "tool calls, their results and other events count as messages, too" if member.events else ""
+    one = bounded(member.says + member.events, member.calls, loose=(loose, member.loose))
     return both(one, judge(member.inner)) if member.inner is not None else one
 
 

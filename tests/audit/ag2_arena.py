@@ -48,7 +48,7 @@ def drive(build: Callable[[], Any], adversary: Adversary, human: str, cap: int) 
     logging.disable(logging.CRITICAL)
     _asked.append(answer)
     try:
-        asyncio.run(asyncio.wait_for(go(), 60))
+        asyncio.run(asyncio.wait_for(go(), 400))
     except Exception as error:  # noqa: BLE001 - an error ends it, too
         seen.raised = f"{type(error).__name__}: {error}"[:300]
     finally:

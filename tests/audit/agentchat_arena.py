@@ -16,7 +16,7 @@ _people: list[Callable[[], str]] = []
 
 def drive(build: Callable[[], Any], adversary: Adversary, human: str, cap: int) -> Seen:
     """Run what *build* makes until it ends, or has passed *cap*. *human* is what a person answers each time."""
-    from autogen_agentchat.messages import BaseChatMessage
+    from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage
     from autogen_ext.models.openai import OpenAIChatCompletionClient
 
     seen = Seen()
@@ -43,7 +43,7 @@ def drive(build: Callable[[], Any], adversary: Adversary, human: str, cap: int) 
 
     async def go() -> None:
         async for item in subject.run_stream(task="Hello."):
-            seen.messages += isinstance(item, BaseChatMessage)
+            seen.messages += isinstance(item, (BaseChatMessage, BaseAgentEvent))
 
     before = OpenAIChatCompletionClient.create
     OpenAIChatCompletionClient.create = create
