@@ -129,11 +129,15 @@ class Stops:
             guard.see(state, scope, line, contents, links)
 
     def _of(self, run: RunState) -> list[tuple[Guarding, Any]]:
-        """List the guards of *run*: everybody's, and those of a block it is, or was, in."""
+        """List the guards of *run*: everybody's, and those of a block it is, or was, in. Those that are over go."""
         for guard in (*self._everywhere, *given_guards()):
             if guard not in run.guards:
-                run.guards[guard] = guard.begin(run)
-        return [(guard, state) for guard, state in list(run.guards.items()) if guard.active]
+                run.guards.setdefault(guard, guard.begin(run))  # of threads that come at once, one begins it
+        found = list(run.guards.items())
+        for guard, _ in found:
+            if not guard.active:
+                run.guards.pop(guard, None)
+        return [(guard, state) for guard, state in found if guard.active]
 
     def _switched(self, run: RunState | None) -> StoppedError | None:
         """Look whether somebody has stopped *run* from outside."""
