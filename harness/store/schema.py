@@ -107,7 +107,10 @@ def connect(store: Path) -> Connection:
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
-    return duckdb.connect(config=settings)
+    con = duckdb.connect(config=settings)
+    # It takes `python -c` for somebody at a prompt, and would draw a bar into what a command prints.
+    con.execute("SET enable_progress_bar = false")
+    return con
 
 
 def attach(con: Connection, store: Path, *, read_only: bool) -> None:
