@@ -267,6 +267,7 @@ ROWS = [
         "an agent and a team as tools",
         text="factory: cast_agentchat:tooled\nexpect: {tools: {any_order: [judge, editors]}, said: [Noted.]}\n",
         script=lambda: rules({**ROUND, "You judge.": ["Fair."], "You ask.": [BOTH, "Noted."]}),
+        at_once=True,
     ),
     row(
         "one after another",
