@@ -17,6 +17,7 @@ _SOME_WORDS = 30
 _RESTATED_WORDS = 40
 _NEW_PAIRS = 0.88
 _PAIR_SHARE = 0.1
+_PAIR_MOVES_ON = 0.3
 _LEAST_WORDS = 5
 _SPOKEN = 3
 _TALKERS = 12
@@ -101,7 +102,7 @@ class Talk:
             self.informed()
         elif not known and not result and not said.calls:
             self._nothing_new(said, new, number, pair=pair, fresh_code=fresh_code)
-        if not result and not said.calls:
+        if not result and not said.calls and self._turn:  # who set the task takes part only if it speaks again
             self._talkers.append(said.sender)
         outcomes = self._came_out(said, number) if result and said.text.strip() else ()
         self._between.add(said.sender)
@@ -155,6 +156,8 @@ class Talk:
 
     def _nothing_new(self, said: Said, new: New, number: int, *, pair: bool, fresh_code: bool) -> None:
         """Weigh a message that says nothing new in words of its own. Code is judged by what comes out of it."""
+        if pair and new.share > _PAIR_MOVES_ON:
+            self._weight, self._quiet = 0.0, []
         weight = 0.0 if fresh_code or new.of < _LEAST_WORDS else _weight(said, new, pair=pair)
         if weight:
             self._weight += weight
