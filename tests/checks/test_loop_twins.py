@@ -79,6 +79,12 @@ def test_what_is_said_later_changes_nothing_that_was_found(messages, later):
 
 
 @settings(max_examples=50, deadline=None)
+@given(TALKS, st.sampled_from(["user", "assistant", "execution"]), st.sampled_from([None, "everybody", "ann"]))
+def test_what_a_framework_calls_a_role_or_a_recipient_changes_nothing(messages, role, recipient):
+    assert found(messages) == found([{**each, "role": role, "recipient": recipient} for each in messages])
+
+
+@settings(max_examples=50, deadline=None)
 @given(TALKS)
 def test_a_second_look_finds_the_same(messages):
     assert found(messages) == found(messages)

@@ -79,7 +79,7 @@ class Talk:
 
     def hear(self, message: Message, number: int) -> Heard:
         """Take in the next message, the *number*-th of the run."""
-        self._meet(message)
+        self._meet(message.sender)
         said = read(message, self._names)
         new = self._memory.learn(said)
         self._marks.hear(said.text[:MOST_READ], number)
@@ -137,14 +137,13 @@ class Talk:
         self.informed()
         self._outcome, self._outcomes = None, []
 
-    def _meet(self, message: Message) -> None:
-        """Learn the names of who takes part. They are never information."""
-        met = {message.sender, *message.recipients} - self._known_names
-        if met:
+    def _meet(self, sender: str) -> None:
+        """Learn the name of who speaks. Names are never information."""
+        if sender not in self._known_names:
             if len(self._known_names) > _MOST_NAMES:
                 self._known_names, self._names = set(), frozenset()
-            self._known_names |= met
-            self._names |= frozenset().union(*map(name_words, met))
+            self._known_names.add(sender)
+            self._names |= name_words(sender)
 
     def _informs(self, said: Said, new: New, *, result: bool, quotes: bool) -> bool:
         """Say whether *said* moves the work on. A call does, and a result, if they are not known; an error does not."""
