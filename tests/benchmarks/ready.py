@@ -191,12 +191,12 @@ class Ag2(Talk):
 
         usage = Usage(prompt_tokens=GIVEN, completion_tokens=TAKEN)
         self.made = [ModelResponse(ModelMessage(answer(turn)), usage=usage, model=MODEL) for turn in range(turns)]
-        self._config = Config()
+        self.config = Config()
 
     def hold(self) -> object:
         from ag2 import Agent
 
-        agent = Agent("helper", "You help.", config=self._config)
+        agent = Agent("helper", "You help.", config=self.config)
 
         async def go() -> object:
             reply = await agent.ask(question(0))

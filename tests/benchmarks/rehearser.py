@@ -116,7 +116,10 @@ class Alone:
 
             models.attach(adapter, ChatCompletionClient, LLMCallEvent)
         else:
+            # The rest of its ``attach`` is left out, which would have seen to these.
+            adapter._translation = importlib.import_module("harness.adapters.ag2_events")
             models.attach(adapter)
+            models.prepare(adapter, self._talk.config)
         try:
             yield
         finally:
