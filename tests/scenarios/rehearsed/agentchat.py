@@ -107,15 +107,15 @@ ROWS = [
         "one agent",
         mode="tools",
         error="a tool that nobody knows",
-        text=TOOLED + "expect: {said: [Never mind.]}\n",
-        script=lambda: [tool_call("vanish", a=1), "Never mind."],
+        text=TOOLED + "expect: {said: [There is no such tool.], findings: [S602]}\n",
+        script=lambda: [tool_call("vanish", a=1), "There is no such tool."],
     ),
     row(
         "one agent",
         mode="several tools at once",
         error="one of them raises",
         text=TOOLED + "expect: {tools: {any_order: [add, explode, add]}}\n",
-        script=lambda: [SEVERAL, "3, nothing and 7."],
+        script=lambda: [SEVERAL, "3, an error and 7."],
     ),
     row(
         "one agent",

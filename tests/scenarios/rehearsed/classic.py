@@ -131,15 +131,15 @@ ROWS = [
         "two agents",
         mode="tools",
         error="a tool that nobody knows",
-        text=TOOLED + "expect: {said: [Never mind.]}\n",
-        script=lambda: [tool_call("vanish", a=1), "Never mind. TERMINATE"],
+        text=TOOLED + "expect: {said: [There is no such tool.], findings: [S602]}\n",
+        script=lambda: [tool_call("vanish", a=1), "There is no such tool. TERMINATE"],
     ),
     row(
         "two agents",
         mode="several tools at once",
         error="one of them raises",
         text=TOOLED + "expect: {tools: {any_order: [add, explode, add]}}\n",
-        script=lambda: [SEVERAL, "3, nothing and 7. TERMINATE"],
+        script=lambda: [SEVERAL, "3, an error and 7. TERMINATE"],
     ),
     row(
         "two agents",
@@ -246,11 +246,11 @@ ROWS = [
         mode="tools",
         error="a tool that raises",
         text=SWARM.replace("You repair.,", 'You repair., tools: ["cast_classic:explode"],')
-        + "expect: {tools: [transfer_to_tech_1, explode], said: [It is beyond repair.]}\n",
+        + "expect: {tools: [transfer_to_tech_1, explode], said: [It failed for good.]}\n",
         script=lambda: rules(
             {
                 "You greet.": [tool_call("transfer_to_tech_1")],
-                "You repair.": [tool_call("explode", a=1), "It is beyond repair."],
+                "You repair.": [tool_call("explode", a=1), "It failed for good."],
             }
         ),
         absent=_absent("handoff"),

@@ -42,7 +42,8 @@ def later() -> Any:
 
 def streamed() -> Any:
     """Talk with a model that streams."""
-    helper = assistant("helper", "You help.", llm_config={**CONFIG, "stream": True})
+    streams = {**CONFIG, "config_list": [{"model": "gpt-4o-mini", "stream": True}]}
+    helper = assistant("helper", "You help.", llm_config=streams)
     return user(), helper, "Tell me."
 
 
