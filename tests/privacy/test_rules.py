@@ -180,6 +180,8 @@ def test_a_loop_is_found_by_hashes_alone_and_not_judged_where_there_are_none(tmp
         judging = check.Judge(select=["L101"])
         found = [finding for event in derive.events(opened.run(opened.find("@1"))) for finding in judging.see(event)]
         judged[capture] = ([finding.seq for finding in found], judging.not_judged())
-    assert judged["full"] == judged["metadata"]
-    assert len(judged["full"][0]) == 1
+    (words, _), (hashes, unjudged) = judged["full"], judged["metadata"]
+    assert len(words) == len(hashes) == 1
+    assert words[0] <= hashes[0] <= words[0] + 1  # hashes are equal or not: what is alike in words they do not show
+    assert unjudged == {}
     assert judged["off"] == ([], {"L101": "its contents were not recorded"})
