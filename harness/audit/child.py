@@ -112,8 +112,6 @@ def _told(error: BaseException) -> str:
 
 def _attach(looking: Looking) -> None:
     """Refuse whatever passes the seam, and see what is made. Keys that clients want stand in the environment."""
-    import wrapt
-
     from harness import recording
 
     for name in _KEYS:
@@ -131,10 +129,14 @@ def _attach(looking: Looking) -> None:
         if adapter.MODULE in sys.modules:
             adapter.attach(looking.captured, patches)
         else:
-            wrapt.register_post_import_hook(
-                lambda _module, adapter=adapter: adapter.attach(looking.captured, patches), adapter.MODULE
-            )
+            _attach_when_imported(adapter, looking.captured, patches)
     builtins.input = lambda *_prompt: looking.end("question to a person")
+
+
+def _attach_when_imported(adapter: Any, captured: Captured, patches: Patches) -> None:  # noqa: ANN401 - a module
+    import wrapt
+
+    wrapt.register_post_import_hook(lambda _module: adapter.attach(captured, patches), adapter.MODULE)
 
 
 def _target(target: str) -> Any:  # noqa: ANN401 - whatever a program makes
