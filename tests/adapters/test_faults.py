@@ -14,7 +14,7 @@ import pytest
 from harness.check import lookup
 from tests.adapters.faults import WORKERS
 
-MUTE = {"trace:Trace._begin", "trace:Trace._emit", "privacy:Privacy.record", "journal:Journal.write", "bridging:around"}
+MUTE = {"trace:Trace._begin", "trace:Trace._emit", "privacy:Privacy.told", "journal:Journal.write", "bridging:around"}
 """Where nothing can be written any more, the log alone tells."""
 
 

@@ -82,12 +82,12 @@ def test_what_the_frameworks_own_cache_answers_counts_for_nothing():
 
 def test_a_cost_that_was_not_recorded_is_priced_with_the_projects_own_prices():
     events = chats(("ann", 1_000_000, 1_000_000, None))
-    (finding,) = judge(events, limits={"max_cost_usd": 2}, prices={"gpt-4o": (1.0, 2.0)})
+    (finding,) = judge(events, limits={"max_cost_usd": 2}, prices={"gpt-4o": (1.0, 2.0)}, select=["B"])
     assert finding.evidence["used"] == pytest.approx(3)
 
 
 def judged(events, **limits):
-    judging = Judge(Settings(limits=limits))
+    judging = Judge(Settings(limits=limits), select=["B"])
     found = [finding for event in events for finding in judging.see(event)] + judging.finish()
     return found, judging.not_judged()
 

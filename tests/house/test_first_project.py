@@ -131,7 +131,7 @@ def test_a_change_of_the_prompt_turns_that_run_red_at_the_scenario(project, tmp_
     (tmp_path / "app.py").write_text(text)
     done = project.run("harness run --report github=- || echo EXIT $?", at=tmp_path)
     assert "EXIT 4" in done.stdout
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("::")]
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("::error")]
     assert line.startswith("::error file=chat.scenario.yaml,line=1,title=chat%3A failed::")
     assert "the tools it is offered changed" in line
 

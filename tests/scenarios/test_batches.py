@@ -32,7 +32,10 @@ from tests.adapters.recorded import THEIR_WARNINGS
 pytest.importorskip("autogen", reason="the classic extra is not installed")
 pytestmark = THEIR_WARNINGS
 LIBRARY = Path(__file__).parents[2] / "scenarios" / "library"
-COMMAND = "import sys; from harness.cli import main; main()"
+# A shell lets what it runs in the background ignore interruptions.
+COMMAND = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from harness.cli import main; main()"
+)
 PATIENCE_S = 60
 
 

@@ -111,6 +111,7 @@ expect: {{tools: [{{name: add, arguments: {{a: 1, b: 2}}}}], said: [It is 3.], e
         "agentchat",
         Play(
             text=f"""\
+framework: agentchat
 agents:
 - {{name: front, system_message: You greet., {MODEL}, handoffs: [tech]}}
 - {{name: tech, system_message: You repair., {MODEL}, handoffs: [front]}}

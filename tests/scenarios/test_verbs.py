@@ -128,7 +128,7 @@ def test_run_exits_1_if_an_expectation_is_not_met(project):
     assert verdict["reasons"][0].startswith("unexpected finding L101 repeated-message")
     replay, calls = verdict["replay"], verdict["model_calls"]
     exchanges = replay.pop("exchanges")
-    counts = {"normalised": 0, "changed": 0, "live": 0, "stubbed": 0, "misses": 0, "unused": 0}
+    counts = {"normalised": 0, "changed": 0, "live": 0, "stubbed": 0, "misses": 0, "unused": 0, "refused": 0}
     assert replay == {"hits": calls, **counts, "divergence": None, "frameworks": replay["frameworks"]}
     assert [found["exchange"] for found in exchanges] == [*range(1, calls + 1)]
     assert {(found["kind"], found["verdict"]) for found in exchanges} == {("chat", "hit")}
