@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -56,19 +56,20 @@ class Judge:
             except Exception as error:  # noqa: BLE001, PERF203
                 del self._watching[kind]
                 self._broken.append(self._crashed(kind, error, None))
+        self._seeing: Sequence[tuple[type[Check], Callable[[Event], Iterable[Finding]]]] = ()
+        self._open_eyes()
 
     def see(self, event: Event) -> list[Finding]:
         """Show *event* to every check and collect what they find."""
         if event.phase != "point":
             self._meet(event.span)
         found, self._broken = self._broken, []
-        for kind, check in list(self._watching.items()):
-            if self._blind(kind):
-                continue
+        for kind, see in self._seeing:
             try:
-                found.extend(check.see(event))
-            except Exception as error:  # noqa: BLE001
+                found.extend(see(event))
+            except Exception as error:  # noqa: BLE001, PERF203
                 del self._watching[kind]
+                self._open_eyes()
                 found.append(self._crashed(kind, error, event))
         return self._suppressing.mark(found)
 
@@ -119,6 +120,7 @@ class Judge:
     def _meet(self, span: Span) -> None:
         """Learn from *span* what kind of run this is, and what of it can be seen."""
         attributes = span.attributes
+        before = self._replay, self._silent, self._timeless
         self._replay = self._replay or attributes.get(semconv.HARNESS_RUN_MODE) == "replay"
         self._silent = self._silent or attributes.get(semconv.HARNESS_CAPTURE) == "off"
         self._imported = self._imported or semconv.HARNESS_IMPORT_FORMAT in attributes
@@ -126,6 +128,12 @@ class Judge:
         self._set_up = self._set_up or semconv.HARNESS_AGENTS in attributes
         self._called = self._called or span.operation in CALLS
         self._suppressing.meet(span)
+        if before != (self._replay, self._silent, self._timeless):
+            self._open_eyes()
+
+    def _open_eyes(self) -> None:
+        """Find the checks that this run can be judged by, as far as it is known: it is asked for every event."""
+        self._seeing = tuple((kind, check.see) for kind, check in self._watching.items() if not self._blind(kind))
 
     def _blind(self, kind: type[Check]) -> str | None:
         """Say what this run lacks for a check to judge it. Hashes of contents are enough; nothing at all is not."""

@@ -15,6 +15,7 @@ WORD = "TERMINATE"
 """The word that AutoGen's own prompts ask an agent to end with."""
 
 _SHOWN = 60
+_LONGEST_LAST = 100
 _MOST_TALKS = 1024
 _ANY_CASE = re.compile(rf"(?i)(?<![a-z]){'[^a-z]{0,2}'.join(WORD)}(?![a-z])")
 _NAMES = {
@@ -45,6 +46,8 @@ def near_miss(text: str) -> str | None:
 
     AutoGen's default predicate wants the word alone, to the letter. Who asks another to say it, has not said it.
     """
+    if WORD not in text and not _ANY_CASE.search(text.rstrip()[-_LONGEST_LAST:]):
+        return None  # in other letters it counts at the end alone
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     found = _ANY_CASE.search(text)
     if not found or not lines or _ASKED.search(text):

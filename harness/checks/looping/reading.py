@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
 
+from harness.canonical import canonical
 from harness.model import Json, Message, part_text
 
 MOST_READ = 8000
@@ -85,7 +86,7 @@ def canonical_move(message: Message) -> str:
     Ids of calls do not count; arguments do to the letter, for another argument is other work.
     """
     moves = [move for part in _parts(message) if (move := _part(part))]
-    return json.dumps([message.sender, moves], sort_keys=True, default=str)
+    return canonical([message.sender, moves])
 
 
 def read(message: Message, names: frozenset[str]) -> Said:
