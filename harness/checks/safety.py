@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import ClassVar
 
 from harness import semconv
 from harness.check import Check, Need, Settings
 from harness.checks.saying import results
-from harness.model import CallRecord, Event, Finding, Operation, Severity
+from harness.model import CallRecord, Event, Finding, Message, Operation, Severity
 from harness.text import one_line
 
 _SHOWN = 80
@@ -109,7 +110,36 @@ _SECRET = re.compile(r"([?&;][\w.-]{0,60}=)?\[secret:([\w-]{1,60}):[0-9a-f]{4}\]
 _OF_URLS = "url-secret"
 
 
-class SecretSpoken(Check):
+class _InMessages(Check):
+    """Looks for what a message should not hold, and tells it once for each kind and sender."""
+
+    holds: ClassVar[str]
+    """How a finding says it, with its kind."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._told: set[tuple[str, str]] = set()
+
+    def kinds(self, message: Message) -> Iterable[str]:
+        """Name what *message* holds."""
+        raise NotImplementedError
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Look into each message."""
+        message = event.message
+        for kind in self.kinds(message) if message is not None else ():
+            if message is None or (kind, message.sender) in self._told or len(self._told) >= _MOST_REMEMBERED:
+                continue
+            self._told.add((kind, message.sender))
+            yield self.finding(
+                f"what {message.sender} said {self.holds.format(kind)}",
+                seq=event.number,
+                span_id=message.span_id,
+                evidence={"agent": message.sender, "kind": kind, "messages": [event.number]},
+            )
+
+
+class SecretSpoken(_InMessages):
     """A message held a secret: a key, a token or a password.
 
     Why: what is said in a conversation goes to every model that is asked after it, and into logs. The harness has
@@ -125,25 +155,11 @@ class SecretSpoken(Check):
     severity = Severity.WARNING
     needs = frozenset({Need.CONTENT})
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self._told: set[tuple[str, str]] = set()
+    holds = "held a secret ({})"
 
-    def see(self, event: Event) -> Iterable[Finding]:
+    def kinds(self, message: Message) -> Iterable[str]:
         """Look for the marks that stand where secrets were."""
-        message = event.message
-        if message is None:
-            return
-        for kind in dict.fromkeys(_marks(message.body.get("parts"))):
-            if (kind, message.sender) in self._told or len(self._told) >= _MOST_REMEMBERED:
-                continue
-            self._told.add((kind, message.sender))
-            yield self.finding(
-                f"what {message.sender} said held a secret ({kind})",
-                seq=event.number,
-                span_id=message.span_id,
-                evidence={"agent": message.sender, "kind": kind, "messages": [event.number]},
-            )
+        return dict.fromkeys(_marks(message.body.get("parts")))
 
 
 def _marks(value: object, depth: int = 0) -> Iterable[str]:
@@ -182,7 +198,7 @@ def hidden(text: str) -> list[str]:
     return [kind for kind, pattern in _HIDING if pattern.search(text)] if _ANY_HIDING.search(text) else []
 
 
-class HiddenText(Check):
+class HiddenText(_InMessages):
     """A message held what its readers do not see: control characters, or text that is written invisibly.
 
     Why: a model reads every character, a person only those that are drawn. Text in tag characters, rows of characters
@@ -199,25 +215,11 @@ class HiddenText(Check):
     severity = Severity.WARNING
     needs = frozenset({Need.CONTENT})
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self._told: set[tuple[str, str]] = set()
+    holds = "holds {}"
 
-    def see(self, event: Event) -> Iterable[Finding]:
+    def kinds(self, message: Message) -> Iterable[str]:
         """Look for characters that hide."""
-        message = event.message
-        if message is None:
-            return
-        for kind in hidden(message.text):
-            if (kind, message.sender) in self._told or len(self._told) >= _MOST_REMEMBERED:
-                continue
-            self._told.add((kind, message.sender))
-            yield self.finding(
-                f"what {message.sender} said holds {kind}",
-                seq=event.number,
-                span_id=message.span_id,
-                evidence={"agent": message.sender, "kind": kind, "messages": [event.number]},
-            )
+        return hidden(message.text)
 
 
 _ORDERS = re.compile(

@@ -29,22 +29,7 @@ _WIDEST = 110
     "and ended there. Processes that it starts before that are not followed."
 )
 @click.argument("target", metavar="TARGET")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "sarif", "junit", "github", "markdown"]),
-    default="text",
-    show_default=True,
-    help="What goes to stdout.",
-)
-@reporting.report_option
-@click.option(
-    "--fail-on",
-    type=click.Choice([severity.value for severity in Severity]),
-    default=Severity.WARNING.value,
-    show_default=True,
-    help="Exit with 1 if a finding is at least this bad.",
-)
+@reporting.judging_options
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),

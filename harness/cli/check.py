@@ -68,22 +68,7 @@ def _limit_options(function: Function) -> Function:
     default="",
     help="Judge by these checks alone: codes, their beginnings or names, between commas (L,T301).",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "sarif", "junit", "github", "markdown"]),
-    default="text",
-    show_default=True,
-    help="What goes to stdout.",
-)
-@reporting.report_option
-@click.option(
-    "--fail-on",
-    type=click.Choice([severity.value for severity in Severity]),
-    default=Severity.WARNING.value,
-    show_default=True,
-    help="Exit with 1 if a finding is at least this bad.",
-)
+@reporting.judging_options
 @_limit_options
 @json_option
 @store_option

@@ -12,6 +12,7 @@ import click
 
 from harness import plugins, reports
 from harness.errors import StoreError, UnknownRunError
+from harness.model import Severity
 from harness.reports import Case, Growth, Report
 
 if TYPE_CHECKING:
@@ -34,6 +35,26 @@ def report_option(function: Function) -> Function:
         metavar="KIND=FILE",
         help="Write a report, too: github, html, json, junit, markdown or sarif; - is stdout. Repeatable.",
     )(function)
+
+
+def judging_options(function: Function) -> Function:
+    """Add how findings are told, ``--format`` as *form*, ``--report`` and ``--fail-on``, to a verb that judges."""
+    fail_on = click.option(
+        "--fail-on",
+        type=click.Choice([severity.value for severity in Severity]),
+        default=Severity.WARNING.value,
+        show_default=True,
+        help="Exit with 1 if a finding is at least this bad.",
+    )
+    form = click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json", "sarif", "junit", "github", "markdown"]),
+        default="text",
+        show_default=True,
+        help="What goes to stdout.",
+    )
+    return form(report_option(fail_on(function)))
 
 
 def _wanted(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> Wanted:
