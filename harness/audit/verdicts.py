@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.audit.certificate import Certificate
 from harness.audit.lines import CHECKLIST
-from harness.model import Finding, Json
+from harness.model import Finding, Json, Severity
 from harness.setups import Agent, Place, Setup
 from harness.text import one_line
 
@@ -57,10 +57,11 @@ def certificate(found: Certificate) -> dict[str, Json]:
 
 
 def checklist(findings: Sequence[Finding]) -> list[dict[str, Json]]:
-    """Hold *findings* against the six points."""
+    """Hold *findings* against the six points: a note is told with its point, and fails it not."""
     found = {each.code for each in findings}
+    bad = {each.code for each in findings if each.severity is not Severity.NOTE}
     return [
-        {"point": point, "passed": not found & set(codes), "codes": sorted(found & set(codes))}
+        {"point": point, "passed": not bad & set(codes), "codes": sorted(found & set(codes))}
         for point, codes in CHECKLIST.items()
     ]
 

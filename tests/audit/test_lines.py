@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from harness import check
+from harness.audit import verdicts
 from harness.audit.certificate import certify
 from harness.audit.lines import CHECKLIST, LINES
 from harness.audit.subject import RedLine, Subject
 from harness.check import Settings
+from harness.model import Finding, Severity
 from harness.setups import (
     Agent,
     Code,
@@ -108,3 +110,13 @@ def test_a_tool_is_risky_by_a_whole_word_of_its_name(name: str) -> None:
     assert _found(line, _setup(_with(runs=(name,))))
     assert not _found(line, _setup(_with(runs=(f"x{name}x",))))
     assert not _found(line, _setup(_with(runs=(name,), human="ALWAYS")))
+
+
+def test_a_point_of_the_checklist_fails_by_what_is_worse_than_a_note() -> None:
+    found = [
+        Finding(code="A715", name="answers-with-nothing", severity=Severity.NOTE, text=""),
+        Finding(code="A703", name="no-cost-limit", severity=Severity.WARNING, text=""),
+    ]
+    points = {point["point"]: (point["passed"], point["codes"]) for point in verdicts.checklist(found)}
+    assert points["Its turns are limited"] == (True, ["A715"])
+    assert points["Its cost is limited"] == (False, ["A703"])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -86,6 +89,12 @@ def test_it_is_replayed_to_the_byte_with_nothing_missed_and_nothing_left(row: Ro
 def test_the_replays_had_no_network() -> None:
     if not theatre.unshares():
         pytest.skip("this kernel allows no network namespace of one's own, so the replay's own wall had to do")
+    reach = "import socket; socket.create_connection(('127.0.0.1', int(__import__('sys').argv[1])), 5)"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = str(listening.getsockname()[1])
+        for command, code in ((), 0), (theatre.WITHOUT_NETWORK, 1):
+            asked = [*command, sys.executable, "-c", reach, port]
+            assert subprocess.run(asked, check=False, capture_output=True, timeout=60).returncode == code
 
 
 @pytest.mark.parametrize("family", HERE)
