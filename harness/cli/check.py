@@ -17,7 +17,7 @@ from harness import check, config, derive
 from harness.cli import figures, reporting
 from harness.cli.common import emit_json, existing_store, json_option, say, store_option
 from harness.errors import Exit, NothingRanError, StoreError, UsageError
-from harness.model import EndingKind, Finding, Json, Run, RunStatus, RunSummary, Severity
+from harness.model import EndingKind, Finding, Json, Operation, Run, RunStatus, RunSummary, Severity
 from harness.reports import Case, Report
 from harness.store import Store
 from harness.suppressing import Suppression
@@ -265,6 +265,8 @@ def _place(run: Run, finding: Finding) -> str:
         if message.span_id == finding.span_id:
             return f"  at message {number} of {len(run.messages)}"
     for span in run.spans:
+        if span.span_id == finding.span_id and span.operation is Operation.OTHER and finding.seq is not None:
+            return f"  after message {finding.seq} of {len(run.messages)}"
         if span.span_id == finding.span_id:
             return f"  at a {span.operation.value} ({one_line(span.name, 40)})"
     return ""
