@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import threading
 import time
-from contextlib import closing
+from contextlib import contextmanager
 
 import pytest
 
@@ -64,10 +64,22 @@ def test_a_reader_that_waits_comes_before_the_next_batch(store, monkeypatch):
 
         return noted
 
+    begun = threading.Event()
+    real_held = files.held
+
+    @contextmanager
+    def telling(path, name, **how):
+        with real_held(path, name, **how) as mine:
+            if mine and name == files.INGEST_LOCK:
+                begun.set()
+            yield mine
+
     monkeypatch.setattr(taking, "_PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(taking, "held", telling)
     monkeypatch.setattr(taking, "_take_batch", noting("ingest", taking._take_batch))
     monkeypatch.setattr(viewing, "attach", noting("reader", viewing.attach))
     for number in range(1, 4):
+        begun.clear()
         journals.write(store.path, A, number, [ended(f"span-{number}", seq=number)])
         reader, taker = threading.Thread(target=store.runs), threading.Thread(target=store.ingest)
         with files.held(store.path, files.STORE_LOCK, exclusive=True) as mine:
@@ -75,7 +87,7 @@ def test_a_reader_that_waits_comes_before_the_next_batch(store, monkeypatch):
             reader.start()
             until(lambda: somebody_waits(store.path))
             taker.start()
-            until(lambda: taken(store.path, files.INGEST_LOCK))
+            assert begun.wait(PATIENCE_S)
         for thread in (reader, taker):
             thread.join(PATIENCE_S)
             assert not thread.is_alive()
@@ -83,11 +95,10 @@ def test_a_reader_that_waits_comes_before_the_next_batch(store, monkeypatch):
 
 
 def somebody_waits(path):
-    return (path / files.TURN_LOCK).exists() and taken(path, files.TURN_LOCK)
-
-
-def taken(path, lock):
-    with closing((path / lock).open("w")) as handle:
+    """Whoever waits for a turn tries again until it has it, so looking for it in between harms nobody."""
+    if not (path / files.TURN_LOCK).exists():
+        return False
+    with (path / files.TURN_LOCK).open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
