@@ -79,7 +79,6 @@ def hold(folder: Path, conversation: Mapping[str, Any]) -> Found:
     shutil.copy(Path(__file__).parent / "speaking.py", folder / "speaking.py")
     live, run_id = spoken(folder, store)
     opened = open_store(store)
-    assert said(opened.run(run_id)) == [one["content"] or "" for one in conversation["messages"]]
     cassette.from_runs([opened.run(run_id)], note="").write(folder / "one.cassette.jsonl")
     (folder / "one.scenario.yaml").write_text("factory: speaking:chat\n", encoding="utf-8")
     verdict = runner.run_scenario(folder / "one.scenario.yaml", store=store)
@@ -89,7 +88,10 @@ def hold(folder: Path, conversation: Mapping[str, Any]) -> Found:
     written = folder / "written.jsonl"
     written.write_text(json.dumps(conversation) + "\n", encoding="utf-8")
     keeping.bring_in(opened, written)
-    imported = judged(store, opened.find(str(conversation["id"])))
+    source = opened.find(str(conversation["id"]))
+    assert said(opened.run(run_id)) == said(opened.run(source))  # secrets are taken out of both
+    assert len(opened.run(source).messages) == len(conversation["messages"])
+    imported = judged(store, source)
     stored, replayed = judged(store, run_id), judged(store, verdict.run_id)
     assert told(live, NO_TIMES) == told(stored, NO_TIMES) == told(replayed, NO_TIMES)
     assert told(live, NO_CALLS) == told(imported, NO_CALLS)
