@@ -11,7 +11,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,7 +26,7 @@ from harness import check, derive, guarding
 from harness.check import Judge, Need
 from harness.importers import keeping
 from harness.model import Run
-from harness.store import open_store
+from harness.store import Store, open_store
 from scenarios import cassette, runner, stage
 from tests.adapters.recorded import THEIR_WARNINGS
 
@@ -37,6 +38,8 @@ CONVERSATIONS = DATA / "conversations-dev.jsonl.gz"
 ALL = os.environ.get("HARNESS_ALL_CONVERSATIONS") == "1"
 EVERY = 700
 LONGEST = 60
+AT_ONCE = 8
+"""So many conversations share a store: to ask a database takes longer than most of them."""
 SPOKEN = frozenset({"assistant", "user", "tool", "execution"})
 """What is said aloud in a group chat: thoughts and events are not."""
 
@@ -51,11 +54,10 @@ def told(findings: Any, needs: frozenset[Need]) -> Found:
     return [(one.code, one.seq, json.dumps(one.evidence, sort_keys=True)) for one in findings if one.code in judged]
 
 
-def judged(store: Path, run_id: str) -> list[Any]:
+def judged(run: Run) -> list[Any]:
     """Judge a stored run."""
     judge = Judge()
-    events = list(derive.events(open_store(store).run(run_id)))
-    return [*(finding for event in events for finding in judge.see(event)), *judge.finish()]
+    return [*(finding for event in derive.events(run) for finding in judge.see(event)), *judge.finish()]
 
 
 def spoken(folder: Path, store: Path) -> tuple[list[Any], str]:
@@ -71,31 +73,48 @@ def spoken(folder: Path, store: Path) -> tuple[list[Any], str]:
     return [finding for _, finding in guard.findings], run.run_id
 
 
-def hold(folder: Path, conversation: Mapping[str, Any]) -> Found:
-    """Hold what is found on the three paths of *conversation* against each other, and give what all of them find."""
-    folder.mkdir(parents=True)
-    store = folder / "store"
-    (folder / "conversation.json").write_text(json.dumps(conversation), encoding="utf-8")
-    shutil.copy(Path(__file__).parent / "speaking.py", folder / "speaking.py")
-    live, run_id = spoken(folder, store)
-    opened = open_store(store)
-    cassette.from_runs([opened.run(run_id)], note="").write(folder / "one.cassette.jsonl")
+def rehearsed(folder: Path, store: Path, run: Run) -> str:
+    """Replay the conversation in *folder* with the cassette of its *run*; give the run that this is."""
+    cassette.from_runs([run], note="").write(folder / "one.cassette.jsonl")
     (folder / "one.scenario.yaml").write_text("factory: speaking:chat\n", encoding="utf-8")
     verdict = runner.run_scenario(folder / "one.scenario.yaml", store=store)
     assert verdict.run_id is not None
     assert verdict.account is not None
     assert not verdict.account.misses
+    return verdict.run_id
+
+
+def hold(folder: Path, conversations: Sequence[Mapping[str, Any]]) -> list[Found]:
+    """Hold what is found on the three paths of each of *conversations* against each other, and give what all find."""
+    store = folder / "store"
+    places = [folder / str(number) for number, _ in enumerate(conversations)]
+    lived = []
+    for place, conversation in zip(places, conversations, strict=True):
+        place.mkdir(parents=True)
+        (place / "conversation.json").write_text(json.dumps(conversation), encoding="utf-8")
+        shutil.copy(Path(__file__).parent / "speaking.py", place / "speaking.py")
+        lived.append(spoken(place, store))
     written = folder / "written.jsonl"
-    written.write_text(json.dumps(conversation) + "\n", encoding="utf-8")
+    written.write_text("".join(json.dumps(each) + "\n" for each in conversations), encoding="utf-8")
+    opened = open_store(store)
     keeping.bring_in(opened, written)
-    source = opened.find(str(conversation["id"]))
-    assert said(opened.run(run_id)) == said(opened.run(source))  # secrets are taken out of both
-    assert len(opened.run(source).messages) == len(conversation["messages"])
-    imported = judged(store, source)
-    stored, replayed = judged(store, run_id), judged(store, verdict.run_id)
-    assert told(live, NO_TIMES) == told(stored, NO_TIMES) == told(replayed, NO_TIMES)
-    assert told(live, NO_CALLS) == told(imported, NO_CALLS)
-    return told(imported, NO_CALLS)
+    stored = by_id(opened, [run_id for _, run_id in lived])
+    imported = by_id(opened, opened.find_all(str(each["id"]) for each in conversations))
+    again = [rehearsed(place, store, stored[run_id]) for place, (_, run_id) in zip(places, lived, strict=True)]
+    replayed = by_id(opened, again)
+    for conversation, (live, run_id), read, replay in zip(conversations, lived, imported.values(), again, strict=True):
+        assert said(stored[run_id]) == said(read)  # secrets are taken out of both
+        assert len(read.messages) == len(conversation["messages"])
+        recorded, repeated = judged(stored[run_id]), judged(replayed[replay])
+        assert told(live, NO_TIMES) == told(recorded, NO_TIMES) == told(repeated, NO_TIMES), conversation["id"]
+        assert told(live, NO_CALLS) == told(judged(read), NO_CALLS), conversation["id"]
+    return [told(judged(read), NO_CALLS) for read in imported.values()]
+
+
+def by_id(opened: Store, ids: Sequence[str]) -> dict[str, Run]:
+    """Read the runs with these *ids*, in their order."""
+    runs = {run.run_id: run for run in opened.each(ids)}
+    return {run_id: runs[run_id] for run_id in ids}
 
 
 def said(run: Run) -> list[str]:
@@ -121,7 +140,7 @@ def talks(draw: st.DrawFn) -> dict[str, Any]:
     messages: list[dict[str, Any]] = [{"sender": "user", "role": "user", "content": "Please do the work."}]
     for number, turn in enumerate([*turns, *tail * again]):
         messages.extend(written(turn, number))
-    return {"id": "generated", "messages": messages}
+    return {"messages": messages}
 
 
 TALK = st.tuples(st.just("talk"), NAMES, TEXTS)
@@ -154,14 +173,14 @@ def written(turn: Any, number: int) -> Iterator[dict[str, Any]]:
 
 
 @settings(
-    max_examples=8,
+    max_examples=2,  # the first is the simplest of all
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(conversation=talks())
-def test_generated_conversations(conversation: dict[str, Any]) -> None:
+@given(found=st.lists(talks(), min_size=AT_ONCE, max_size=AT_ONCE))
+def test_generated_conversations(found: list[dict[str, Any]]) -> None:
     with TemporaryDirectory() as folder:
-        hold(Path(folder) / "one", conversation)
+        hold(Path(folder), [{**talk, "id": f"generated {number}"} for number, talk in enumerate(found)])
 
 
 def test_a_loop_is_found_on_every_path(tmp_path: Path) -> None:
@@ -169,7 +188,8 @@ def test_a_loop_is_found_on_every_path(tmp_path: Path) -> None:
     for _ in range(6):
         messages.append({"sender": "ann", "role": "assistant", "content": "Thank you, and goodbye!"})
         messages.append({"sender": "bob", "role": "assistant", "content": "You are welcome, goodbye!"})
-    assert any(code.startswith("L") for code, _, _ in hold(tmp_path / "one", {"id": "loop", "messages": messages}))
+    (found,) = hold(tmp_path, [{"id": "loop", "messages": messages}])
+    assert any(code.startswith("L") for code, _, _ in found)
 
 
 # Real conversations ---------------------------------------------------------------------------------------------------
@@ -210,5 +230,8 @@ def normal(call: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 @pytest.mark.skipif(not CONVERSATIONS.is_file(), reason="no real conversations: HARNESS_DATA names no such folder")
 def test_real_conversations(tmp_path: Path) -> None:
-    held = [hold(tmp_path / str(number), conversation) for number, conversation in enumerate(real())]
+    waiting = real()
+    held = 0
+    while some := list(islice(waiting, AT_ONCE)):
+        held += len(hold(tmp_path / str(held), some))
     assert held
