@@ -106,8 +106,13 @@ def _offered(call: CallRecord) -> set[str]:
     return {name for each in inner if isinstance(each, dict) and isinstance(name := each.get("name"), str)}
 
 
-_SECRET = re.compile(r"([?&;][\w.-]{0,60}=)?\[secret:([\w-]{1,60}):[0-9a-f]{4}\]")
+_SECRET = re.compile(r"\[secret:([\w-]{1,60}):[0-9a-f]{4}\]")
 _OF_URLS = "url-secret"
+_IN_URL = re.compile(r"[?&;][\w.-]{0,60}=\Z")
+_FIELD = re.compile(r"([\w-]{1,60})\\{0,8}[\"']\s{0,3}:\s{0,3}\\{0,8}[\"']\Z")
+_FENCE = "```"
+_BEFORE = 100
+"""So many characters before a mark say what it stands for."""
 
 
 class _InMessages(Check):
@@ -144,7 +149,8 @@ class SecretSpoken(_InMessages):
 
     Why: what is said in a conversation goes to every model that is asked after it, and into logs. The harness has
     taken the secret out before it wrote the message down, so only its kind is known here. It is told once for each
-    kind and sender.
+    kind and sender. What only its field calls a secret (`"password": "..."`) does not count in a block of code: agents
+    that write code make such values up.
 
     Fix: keep keys in the program, not in prompts, tool arguments or what tools return: let the tool read the key
     itself. One that was sent to a provider should be replaced.
@@ -166,8 +172,7 @@ def _marks(value: object, depth: int = 0) -> Iterable[str]:
     """Give the kinds of all marks in *value*, arguments of tools and results included."""
     if isinstance(value, str):
         if "[secret:" in value:
-            # What is called like a secret of a URL is taken out wherever it stands; only in a URL is it one for sure.
-            yield from (kind for before, kind in _SECRET.findall(value) if before or kind != _OF_URLS)
+            yield from _kinds(value)
     elif depth < _DEEPEST and isinstance(value, dict):
         for each in value.values():
             yield from _marks(each, depth + 1)
@@ -177,6 +182,19 @@ def _marks(value: object, depth: int = 0) -> Iterable[str]:
 
 
 _DEEPEST = 12
+
+
+def _kinds(text: str) -> Iterable[str]:
+    """Give the kinds of the marks in *text* that stand for a secret and not for what is merely called one."""
+    for number, block in enumerate(text.split(_FENCE)):
+        for found in _SECRET.finditer(block):
+            kind, before = found[1], block[max(0, found.start() - _BEFORE) : found.start()]
+            field = _FIELD.search(before) if number % 2 else None
+            made_up = field is not None and field[1].lower() == kind
+            # What is called like a secret of a URL is taken out wherever it stands; only in a URL is it one for sure.
+            if not made_up and (kind != _OF_URLS or _IN_URL.search(before)):
+                yield kind
+
 
 # What no text needs and no reader sees. Colours, and what moves along a line as progress bars do, are left out, and so
 # are joiners and direction marks that scripts and emoji need; three in a row that take no room spell something.
