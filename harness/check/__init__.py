@@ -7,16 +7,34 @@ nothing else.
 
 from __future__ import annotations
 
-from harness.check.base import LIMITS, Check, CheckCrashed, Need, Settings
+from harness.check.base import (
+    CALLS_END,
+    CHATS_END,
+    LIMITS,
+    MESSAGES,
+    NOTES,
+    TALKS_END,
+    Check,
+    CheckCrashed,
+    Moment,
+    Need,
+    Settings,
+)
 from harness.check.judging import Judge, judge
 from harness.check.registry import GROUP, choose, explained, installed, known_thresholds, lookup
 
 __all__ = [
+    "CALLS_END",
+    "CHATS_END",
     "GROUP",
     "LIMITS",
+    "MESSAGES",
+    "NOTES",
+    "TALKS_END",
     "Check",
     "CheckCrashed",
     "Judge",
+    "Moment",
     "Need",
     "Settings",
     "choose",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Final, TypeAlias
 
 from harness.config import Config
-from harness.model import Event, Finding, Json, Severity
+from harness.model import CALLS, Event, Finding, Json, Operation, Severity
 from harness.suppressing import Suppression
 
 
@@ -71,12 +71,24 @@ LIMITS: Mapping[str, str] = {
 """The limits a project may set, and what each counts. There are none that nobody set."""
 
 
+Moment: TypeAlias = tuple[str, Operation]
+"""When an event happens: its phase, and the operation of its span."""
+
+MESSAGES: Final[frozenset[Moment]] = frozenset({("point", Operation.MESSAGE)})
+TALKS_END: Final[frozenset[Moment]] = frozenset({("end", Operation.CONVERSATION)})
+CHATS_END: Final[frozenset[Moment]] = frozenset({("end", Operation.CHAT)})
+CALLS_END: Final[frozenset[Moment]] = frozenset(("end", operation) for operation in CALLS)
+NOTES: Final[frozenset[Moment]] = frozenset({("end", Operation.OTHER)})
+"""What the harness itself writes into a run: what its guard did, and what of it failed."""
+
+
 class Check:
     """Base of all checks; one object judges one run.
 
     A subclass sets *code* (a letter and three digits), *name* (kebab-case), *severity* and *needs*, and *thresholds*:
-    the numbers it judges by, with their defaults, which a project may set. Its docstring is what ``harness explain``
-    prints: a title, then paragraphs that begin with ``Why:`` and ``Fix:``.
+    the numbers it judges by, with their defaults, which a project may set. *watches* are the events it is shown, such
+    as ``MESSAGES | CALLS_END``; None for all. Its docstring is what ``harness explain`` prints: a title, then
+    paragraphs that begin with ``Why:`` and ``Fix:``.
     """
 
     code: ClassVar[str]
@@ -84,6 +96,7 @@ class Check:
     severity: ClassVar[Severity]
     needs: ClassVar[frozenset[Need]] = frozenset()
     thresholds: ClassVar[Mapping[str, float]] = {}
+    watches: ClassVar[frozenset[Moment] | None] = None
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -99,7 +112,7 @@ class Check:
         """
 
     def see(self, event: Event) -> Iterable[Finding]:  # noqa: ARG002 - for subclasses
-        """Take in the next event and yield what it shows."""
+        """Take in the next event that it *watches* and yield what it shows."""
         return ()
 
     def finish(self) -> Iterable[Finding]:
@@ -107,7 +120,7 @@ class Check:
         return ()
 
     def idle(self) -> bool:
-        """Say whether the settings leave this check nothing to judge by."""
+        """Say whether the settings leave this check nothing to judge by: then no event is shown to it."""
         return False
 
     def not_judged(self) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness import semconv
-from harness.check.base import Check, CheckCrashed, Need, Settings
+from harness.check.base import Check, CheckCrashed, Moment, Need, Settings
 from harness.check.registry import choose, explained, installed, known_limits, known_thresholds
 from harness.model import CALLS, Event, Finding, Span
 from harness.suppressing import Suppressing, Suppression
@@ -50,26 +50,33 @@ class Judge:
             except Exception as error:  # noqa: BLE001, PERF203 - whatever breaks in a check is reported as a finding
                 self._broken.append(self._crashed(each, error, None))
         everyone = tuple(self._watching.values())
+        self._idle: set[type[Check]] = set()
         for kind, check in list(self._watching.items()):
             try:
                 check.meet(everyone)
+                if check.idle():
+                    self._idle.add(kind)
             except Exception as error:  # noqa: BLE001, PERF203
                 del self._watching[kind]
                 self._broken.append(self._crashed(kind, error, None))
-        self._seeing: Sequence[tuple[type[Check], Callable[[Event], Iterable[Finding]]]] = ()
-        self._open_eyes()
+        self._seeing: dict[Moment, Sequence[tuple[type[Check], Callable[[Event], Iterable[Finding]]]]] = {}
+        """The checks that are shown an event, by when it happens: found out once for each kind of event."""
 
     def see(self, event: Event) -> list[Finding]:
-        """Show *event* to every check and collect what they find."""
+        """Show *event* to every check that watches such, and collect what they find."""
         if event.phase != "point":
             self._meet(event.span)
         found, self._broken = self._broken, []
-        for kind, see in self._seeing:
+        moment = event.phase, event.span.operation
+        seeing = self._seeing.get(moment)
+        if seeing is None:
+            seeing = self._seeing[moment] = self._who_sees(moment)
+        for kind, see in seeing:
             try:
                 found.extend(see(event))
             except Exception as error:  # noqa: BLE001, PERF203
                 del self._watching[kind]
-                self._open_eyes()
+                self._seeing.clear()
                 found.append(self._crashed(kind, error, event))
         return self._suppressing.mark(found)
 
@@ -90,7 +97,7 @@ class Judge:
         """Map the code of each check that could not judge this run to the reason."""
         reasons = {}
         for kind, check in self._watching.items():
-            if check.idle():
+            if kind in self._idle:
                 continue
             reason = self._blind(kind) or self._unseen(kind) or check.not_judged()
             if reason:
@@ -99,8 +106,7 @@ class Judge:
 
     def judged(self) -> frozenset[str]:
         """Give the codes of the checks that have judged this run: not those that broke, are idle, or could not."""
-        idle = {kind.code for kind, check in self._watching.items() if check.idle()}
-        return frozenset(kind.code for kind in self._watching) - idle - self.not_judged().keys()
+        return frozenset(kind.code for kind in self._watching if kind not in self._idle) - self.not_judged().keys()
 
     def suppress(self, findings: Sequence[Finding]) -> list[Finding]:
         """Mark what was found in this run at another time as the settings of now say."""
@@ -129,11 +135,15 @@ class Judge:
         self._called = self._called or span.operation in CALLS
         self._suppressing.meet(span)
         if before != (self._replay, self._silent, self._timeless):
-            self._open_eyes()
+            self._seeing.clear()
 
-    def _open_eyes(self) -> None:
-        """Find the checks that this run can be judged by, as far as it is known: it is asked for every event."""
-        self._seeing = tuple((kind, check.see) for kind, check in self._watching.items() if not self._blind(kind))
+    def _who_sees(self, moment: Moment) -> Sequence[tuple[type[Check], Callable[[Event], Iterable[Finding]]]]:
+        """List the checks that are shown the events of *moment*, as far as this run can be judged by them."""
+        return tuple(
+            (kind, check.see)
+            for kind, check in self._watching.items()
+            if (check.watches is None or moment in check.watches) and kind not in self._idle and not self._blind(kind)
+        )
 
     def _blind(self, kind: type[Check]) -> str | None:
         """Say what this run lacks for a check to judge it. Hashes of contents are enough; nothing at all is not."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from harness import prices, semconv
-from harness.check import Check, Need, Settings
+from harness.check import CHATS_END, NOTES, Check, Need, Settings
 from harness.model import CallRecord, Event, Finding, Operation, Severity, Status
 from harness.text import one_line
 
@@ -78,6 +78,8 @@ class _Budget(Check):
 
 class _CallBudget(_Budget):
     """Counts what model calls use that were really made: a framework's own cache answers for nothing."""
+
+    watches = CHATS_END
 
     def used(self, event: Event) -> float:
         """Measure the model call that ends with *event*."""
@@ -216,6 +218,7 @@ class TurnsBudget(_Budget):
     code = "B204"
     name = "turns-over-budget"
     limit = "max_turns"
+    watches = frozenset({("start", Operation.TURN)})
 
     def used(self, event: Event) -> float:
         """Count a turn as it begins."""
@@ -275,6 +278,7 @@ class CostUnenforceable(Check):
     name = "cost-unenforceable"
     severity = Severity.WARNING
     needs = frozenset({Need.USAGE})
+    watches = CHATS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -318,6 +322,7 @@ class StoppedByGuard(Check):
     code = "B207"
     name = "stopped-by-guard"
     severity = Severity.ERROR
+    watches = NOTES
 
     def see(self, event: Event) -> Iterable[Finding]:
         """Report what the guard wrote down."""

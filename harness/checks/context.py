@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.check import Check, Need, Settings
+from harness.check import CHATS_END, MESSAGES, Check, Need, Settings
 from harness.model import CallRecord, Event, Finding, Operation, Severity, part_text
 from harness.text import one_line
 from harness.windows import window
@@ -54,6 +54,7 @@ class ContextGrowth(Check):
     severity = Severity.NOTE
     needs = frozenset({Need.USAGE, Need.CALLS})
     thresholds: ClassVar = {"tokens": 16_000, "times": 4, "calls": 6}
+    watches = CHATS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -111,6 +112,7 @@ class ContentRepeated(Check):
     severity = Severity.NOTE
     needs = frozenset({Need.CONTENT})
     thresholds: ClassVar = {"characters": 1_000, "times": 3}
+    watches = MESSAGES
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -165,6 +167,7 @@ class WindowNearlyFull(Check):
     severity = Severity.NOTE
     needs = frozenset({Need.USAGE, Need.CALLS})
     thresholds: ClassVar = {"share": 0.8}
+    watches = CHATS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -206,6 +209,7 @@ class AnswerCutOff(Check):
     name = "answer-cut-off"
     severity = Severity.WARNING
     needs = frozenset({Need.CALLS})
+    watches = CHATS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from harness.check import Check, Need, Settings
+from harness.check import MESSAGES, TALKS_END, Check, Need, Settings
 from harness.checks.looping.ear import MOST_TALKS, Ear
 from harness.checks.looping.talk import Heard
-from harness.model import Event, Finding, Json, Message, Severity
+from harness.model import Event, Finding, Json, Message, Operation, Severity
 from harness.text import one_line
 
 _SHOWN = 80
@@ -31,6 +31,7 @@ class LoopCheck(Check):
 
     severity = Severity.WARNING
     needs = frozenset({Need.CONTENT})
+    watches = MESSAGES | TALKS_END | {("end", Operation.HUMAN)}
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

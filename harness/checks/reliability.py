@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import ClassVar
 
-from harness.check import Check, Need, Settings
+from harness.check import CALLS_END, CHATS_END, MESSAGES, TALKS_END, Check, Need, Settings
 from harness.checks.saying import acts, failures
 from harness.model import CALLS, CallRecord, Event, Finding, Message, Operation, Severity, Status
 from harness.text import one_line
@@ -57,6 +57,7 @@ class FailureIgnored(Check):
     name = "failure-ignored"
     severity = Severity.WARNING
     needs = frozenset({Need.CONTENT})
+    watches = MESSAGES | TALKS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -128,6 +129,7 @@ class RetryStorm(Check):
     severity = Severity.WARNING
     needs = frozenset({Need.CALLS})
     thresholds: ClassVar = {"times": 3}
+    watches = CALLS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -191,6 +193,7 @@ class ModelCallFailed(Check):
     name = "model-call-failed"
     severity = Severity.NOTE
     needs = frozenset({Need.CALLS})
+    watches = CHATS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -244,6 +247,7 @@ class AgentFails(Check):
     severity = Severity.WARNING
     needs = frozenset({Need.CALLS})
     thresholds: ClassVar = {"calls": 4, "share": 0.5}
+    watches = CALLS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -300,6 +304,7 @@ class AgentSlowsDown(Check):
     severity = Severity.NOTE
     needs = frozenset({Need.TIME, Need.CALLS})
     thresholds: ClassVar = {"times": 3, "seconds": 5}
+    watches = CHATS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

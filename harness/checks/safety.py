@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from harness import semconv
-from harness.check import Check, Need, Settings
+from harness.check import CHATS_END, MESSAGES, Check, Need, Settings
 from harness.checks.saying import results
 from harness.model import CallRecord, Event, Finding, Message, Operation, Severity
 from harness.text import one_line
@@ -30,6 +30,7 @@ class CodeOutsideSandbox(Check):
     name = "code-outside-sandbox"
     severity = Severity.NOTE
     needs = frozenset({Need.CALLS})
+    watches = frozenset({("end", Operation.CODE)})
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -68,6 +69,7 @@ class ToolNotGiven(Check):
     name = "tool-not-given"
     severity = Severity.WARNING
     needs = frozenset({Need.CONTENT, Need.CALLS, Need.HISTORY})
+    watches = CHATS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -120,6 +122,7 @@ class _InMessages(Check):
 
     holds: ClassVar[str]
     """How a finding says it, with its kind."""
+    watches = MESSAGES
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -262,6 +265,7 @@ class ResultGivesOrders(Check):
     name = "result-gives-orders"
     severity = Severity.WARNING
     needs = frozenset({Need.CONTENT})
+    watches = MESSAGES
 
     def see(self, event: Event) -> Iterable[Finding]:
         """Look for orders in results."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness import semconv
-from harness.check import Check
+from harness.check import NOTES, Check
 from harness.model import Event, Finding, Severity
 
 
@@ -22,6 +22,7 @@ class TracingFault(Check):
     code = "X002"
     name = "tracing-fault"
     severity = Severity.WARNING
+    watches = NOTES
 
     def see(self, event: Event) -> Iterable[Finding]:
         """Report each cause that the run tells of."""

@@ -42,3 +42,15 @@ def test_golden_runs_get_the_findings_that_were_reviewed(path):
 def test_no_check_breaks_on_a_golden_run(path):
     if path.parent.name != "X001":
         assert [finding.text for finding in read(path).findings() if finding.code == "X001"] == []
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_no_check_would_find_anything_in_events_that_it_does_not_watch(path):
+    golden = read(path)
+    for kind in (kind for kind in ours() if kind.watches is not None):
+        asked, shown = (type(kind.__name__, (kind,), {"watches": each}) for each in (None, kind.watches))
+        every, some = (check.Judge(golden.settings, checks=[one]) for one in (asked, shown))
+        for event in golden.events:
+            assert every.see(event) == some.see(event)
+        assert every.finish() == some.finish()
+        assert every.not_judged() == some.not_judged()
