@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.adapters.agentchat_messages import plain
@@ -53,6 +53,8 @@ def settings(member: Any) -> Iterator[Mapping[str, Any]]:
 def _team(team: Any) -> dict[str, Json]:
     client = getattr(team, "_model_client", None)
     custom = getattr(team, "_selector_func", None) is not None
+    ends = getattr(team, "_termination_condition", None)
+    words = _mentions(ends)
     return {
         "name": team.name,
         "type": type(team).__name__,
@@ -62,10 +64,27 @@ def _team(team: Any) -> dict[str, Json]:
         "max_stalls": getattr(team, "_max_stalls", None),
         "speaker_selection": "custom" if custom else _MANAGED.get(type(team).__name__),
         "allow_repeated_speaker": getattr(team, "_allow_repeated_speaker", None),
-        "termination": condition(getattr(team, "_termination_condition", None)),
+        "termination": condition(ends),
         "graph": plain(_edges(getattr(team, "_graph", None))),
-        "members": [describe(member) for member in team._participants],  # noqa: SLF001
+        "members": [{**describe(member), **_told(member, words)} for member in team._participants],  # noqa: SLF001
     }
+
+
+def _told(member: Any, words: Sequence[str]) -> dict[str, Json]:
+    """Say whether the prompt of *member* speaks of one of the *words* that its team ends with, if both are known."""
+    prompts = getattr(member, "_system_messages", None)
+    if not words or not isinstance(prompts, list) or getattr(member, "_model_client", None) is None:
+        return {}
+    return {"end_in_prompt": any(word in str(prompt.content) for prompt in prompts for word in words)}
+
+
+def _mentions(condition: Any) -> list[str]:
+    """List the words that *condition* waits for in what is said."""
+    inner = getattr(condition, "_conditions", None)
+    if isinstance(inner, (list, tuple)):
+        return [word for each in inner for word in _mentions(each)]
+    word = getattr(condition, "_termination_text", None)
+    return [word] if isinstance(word, str) and word else []
 
 
 def condition(found: Any) -> dict[str, Json] | None:

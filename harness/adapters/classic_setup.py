@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.model import Json
+
+_WORD = "TERMINATE"
+"""What AutoGen's own prompts ask an agent to end with, and its own predicate waits for."""
 
 
 def describe(agent: Any) -> dict[str, Json]:
@@ -20,6 +23,7 @@ def describe(agent: Any) -> dict[str, Json]:
         "human_input_mode": getattr(agent, "human_input_mode", None),
         "max_consecutive_auto_reply": getattr(agent, "_max_consecutive_auto_reply", None),
         "models": models(config) or None,
+        "end_in_prompt": end_in(getattr(agent, "system_message", None), [_WORD]) if config else None,
         "is_termination_msg": _predicate(agent),
         "tools": sorted(getattr(agent, "function_map", None) or ()) or None,
         "code_execution": type(executor).__name__ if executor else _legacy(code) if code else None,
@@ -41,6 +45,11 @@ def models(config: Any) -> list[str]:
     entries = entries or [config]
     named = (entry.get("model") if hasattr(entry, "get") else getattr(entry, "model", None) for entry in entries)
     return [str(model) for model in named if model]
+
+
+def end_in(prompt: object, words: Iterable[str]) -> bool | None:
+    """Say whether *prompt* speaks of one of the *words* that end a conversation; None where there is no text."""
+    return any(word in prompt for word in words) if isinstance(prompt, str) else None
 
 
 _HERE = frozenset({"LocalCommandLineCodeExecutor", "EmbeddedIPythonCodeExecutor"})

@@ -186,3 +186,57 @@ class Interrupted(Check):
             span_id=last.span.span_id,
             evidence={"open_spans": self._open, "last_operation": last.span.operation.value},
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Last:
+    """The last message of a conversation, and whether it calls a tool and says nothing."""
+
+    number: int
+    sender: str
+    span_id: str
+    silent: bool
+
+
+_NO_TEXT = re.compile(r"NoneType")
+
+
+class PredicateBroke(Check):
+    """A message without text broke the conversation, most likely in the predicate that looks for its end.
+
+    Why: a message that calls a tool has the content `None`, and `"TERMINATE" in message["content"]` raises on it. The
+    conversation ended with an error about None, right after such a message.
+
+    Fix: allow for no text: `is_termination_msg=lambda m: "TERMINATE" in (m.get("content") or "")`.
+    """
+
+    code = "T305"
+    name = "predicate-broke"
+    severity = Severity.WARNING
+    needs = frozenset({Need.END})
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._last: dict[str, _Last] = {}
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Remember the last message; look at the error that ends the conversation."""
+        message = event.message
+        if message is not None and message.conversation_id is not None:
+            if message.conversation_id in self._last or len(self._last) < _MOST_TALKS:
+                silent = bool(message.tool_calls) and not message.text
+                self._last[message.conversation_id] = _Last(
+                    number=event.number, sender=message.sender, span_id=message.span_id, silent=silent
+                )
+        elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
+            last = self._last.pop(event.span.span_id, None)
+            kind, said = (event.span.attributes.get(name) for name in (semconv.ERROR_TYPE, semconv.ERROR_MESSAGE))
+            about_none = isinstance(said, str) and _NO_TEXT.search(said) is not None
+            if last is None or not last.silent or kind not in {"TypeError", "AttributeError"} or not about_none:
+                return
+            yield self.finding(
+                f"{kind}: {one_line(said, 2 * _SHOWN)}, after a message of {last.sender} that has no text",
+                seq=last.number,
+                span_id=last.span_id,
+                evidence={"agent": last.sender, "error": kind, "messages": [last.number]},
+            )

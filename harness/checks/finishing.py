@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from harness import prices, semconv
 from harness.check import Check, Need, Settings
+from harness.checks import could_end
+from harness.checks.answers import answer
 from harness.checks.ending import ONE_EXCHANGE, WORD, near_miss
 from harness.checks.saying import acts, results
-from harness.model import LIMITS, Ending, EndingKind, Event, Finding, Json, Message, Operation, Severity
+from harness.model import LIMITS, Event, Finding, Json, Message, Operation, Severity
 from harness.text import one_line
 
 _SHOWN = 60
 _WORD_ELSE = WORD[1:].lower()
 _MOST_TALKS = 1024
-_BOXED = re.compile(r"(?:\\|[\x07\x08]|(?<![a-z]))b?oxed\s{0,3}\{((?:[^{}]|\{[^{}]{0,80}\}){1,80})\}")
-_ANSWER = re.compile(r"(?i)\banswer(?: to [^.\n]{1,60}?)?(?: is|:)[:\s*$\"'`]{0,8}([^\n]{1,80})")
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
-_DRESS = re.compile(r"\\(?:text|mathrm|[,!;%$()\[\]])|[{}$\\,*`'\" ]")
-_FRACTION = re.compile(r"\\?[dt]?frac\{([^{}]{1,40})\}\{([^{}]{1,40})\}")
-_LONGEST_ANSWER = 24
 _LONGEST_TAIL = 4_000
-
-
-def answer(text: str) -> str | None:
-    r"""Read the answer that *text* gives, reduced to what it comes to; None if it does not say that it gives one.
-
-    ``\boxed{…}`` is one, even with its beginning eaten by an escape, and so is what follows "the answer is".
-    """
-    tail = text[-_LONGEST_TAIL:]
-    if "oxed" in tail and (boxed := _BOXED.findall(tail)):
-        return _plain(boxed[-1])
-    if "nswer" in tail and (said := _ANSWER.findall(tail)):
-        value = _plain(re.split(r"[.;](?:\s|$)", said[-1])[0])
-        return value if len(value) <= _LONGEST_ANSWER else None  # a sentence is said in other words the next time
-    return None
-
-
-def _plain(value: str) -> str:
-    bare = _DRESS.sub("", _FRACTION.sub(r"\1/\2", value)).lower().rstrip(".:")
-    number = _NUMBER.search(bare)
-    # Of two numbers neither is the answer alone.
-    return f"{float(number[0]):g}" if number and len(_NUMBER.findall(bare)) == 1 else bare
 
 
 @dataclass(slots=True, kw_only=True)
@@ -185,21 +158,6 @@ class EndedLate(Check):
         )
 
 
-_OF_TEAMS = frozenset({"members", "termination", "speaker_selection", "max_turns", "max_stalls"})
-_TEXTUAL = frozenset(
-    {
-        "TextMentionTermination",
-        "StopMessageTermination",
-        "HandoffTermination",
-        "SourceMatchTermination",
-        "FunctionCallTermination",
-        "TextMessageTermination",
-        "FunctionalTermination",
-    }
-)
-_COUNTING = frozenset({"MaxMessageTermination", "TokenUsageTermination", "TimeoutTermination", "ExternalTermination"})
-
-
 class NothingEndsIt(Check):
     """A limit ended the conversation, and with this set-up hardly anything else could.
 
@@ -207,11 +165,13 @@ class NothingEndsIt(Check):
     all messages up to it. It is told with the reason: no agent of a classic chat has a predicate of its own (the
     default one wants the message to be `TERMINATE` and nothing else); a group's members have one, but its manager, who
     decides, has not; who has one is not who receives the word; a team's condition only counts, or waits for an agent
-    that never spoke.
+    that never spoke, or for a word that no prompt asks for; the only agent whose prompt speaks of the end was never
+    selected.
 
     Fix: set `is_termination_msg` on the agent that *receives* the last message; in a group chat, on the
     `GroupChatManager`. In AgentChat join a condition on what is said with one that counts:
-    `TextMentionTermination("TERMINATE") | MaxMessageTermination(20)`.
+    `TextMentionTermination("TERMINATE") | MaxMessageTermination(20)`, and have the prompt of an agent whose turn comes
+    ask for the word.
     """
 
     code = "T304"
@@ -237,7 +197,7 @@ class NothingEndsIt(Check):
                 return
             if event.span.attributes.get(semconv.HARNESS_CONVERSATION_PATTERN) == "sequential":
                 return
-            why, text = _why(_agents(event), ending, spoke, near)
+            why, text = could_end.why_not(could_end.agents(event.span), ending, spoke.keys(), near)
             if why:
                 evidence: dict[str, Json] = {"why": why, "ending": ending.kind.value}
                 yield self.finding(text, seq=max(0, event.number - 1), span_id=event.span.span_id, evidence=evidence)
@@ -251,131 +211,3 @@ class NothingEndsIt(Check):
             self._near[conversation] = message.sender
         if len(spoke) < _MOST_TALKS:
             spoke.setdefault(message.sender)
-
-
-def _agents(event: Event) -> list[Mapping[str, Json]]:
-    told = event.span.attributes.get(semconv.HARNESS_AGENTS)
-    try:
-        found = json.loads(told) if isinstance(told, str) else told
-    except (ValueError, RecursionError):
-        return []
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-
-
-def _why(
-    agents: list[Mapping[str, Json]], ending: Ending, spoke: Mapping[str, None], near: str | None
-) -> tuple[str, str]:
-    """Say why nothing else ended it: a word for it and a sentence; two empty texts if the set-up does not tell."""
-    team = next((each for each in agents if "is_termination_msg" not in each and _OF_TEAMS & each.keys()), None)
-    if team is not None:
-        return _why_team(team, spoke)
-    deciding = [each for each in agents if "is_termination_msg" in each]
-    manager = next((each for each in deciding if "max_round" in each), None)
-    own = [str(each.get("name")) for each in deciding if each["is_termination_msg"] != "default"]
-    if len(deciding) < len(("one", "other")):
-        return "", ""
-    if (
-        manager is not None
-        and ending.kind is EndingKind.MAX_ROUNDS
-        and own
-        and manager["is_termination_msg"] == "default"
-    ):
-        listed = one_line(", ".join(own), _SHOWN)
-        return (
-            "manager",
-            f"{listed} would know the end, but {manager.get('name')} decides, and has no predicate of its own",
-        )
-    if not own:
-        return "missing", "no agent has a predicate of its own, and the default one wants the word alone"
-    if manager is None and near is not None and own == [near]:
-        return "speaker", f"{near} has the predicate, but {near} is who says the word: who receives it has none"
-    return "", ""
-
-
-def _why_team(team: Mapping[str, Json], spoke: Mapping[str, None]) -> tuple[str, str]:
-    conditions = list(_conditions(team.get("termination")))
-    kinds = {str(each.get("type")) for each in conditions}
-    if not kinds - _COUNTING:
-        named = ", ".join(sorted(kinds)) or "no condition"
-        return "missing", f"the team has {named} and no condition on what is said"
-    if kinds & _TEXTUAL and not kinds - _TEXTUAL - _COUNTING:
-        awaited = [_awaited(each) for each in conditions if each.get("type") in _TEXTUAL]
-        if all(sources and not sources & spoke.keys() for sources in awaited):
-            names = one_line(", ".join(sorted(set().union(*awaited))), _SHOWN)
-            return "never_spoke", f"the condition waits for {names}, who never spoke"
-    return "", ""
-
-
-def _conditions(condition: Json, depth: int = 0) -> Iterator[Mapping[str, Json]]:
-    if not isinstance(condition, dict) or depth > _DEEPEST:
-        return
-    inner = condition.get("conditions")
-    if isinstance(inner, list):
-        for each in inner:
-            yield from _conditions(each, depth + 1)
-    else:
-        yield condition
-
-
-_DEEPEST = 12
-
-
-def _awaited(condition: Mapping[str, Json]) -> set[str]:
-    """Name the agents whose messages alone count for *condition*; empty where everybody's do."""
-    sources = condition.get("sources") or condition.get("source") or []
-    named = [sources] if isinstance(sources, str) else sources
-    return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Last:
-    """The last message of a conversation, and whether it calls a tool and says nothing."""
-
-    number: int
-    sender: str
-    span_id: str
-    silent: bool
-
-
-_NO_TEXT = re.compile(r"NoneType")
-
-
-class PredicateBroke(Check):
-    """A message without text broke the conversation, most likely in the predicate that looks for its end.
-
-    Why: a message that calls a tool has the content `None`, and `"TERMINATE" in message["content"]` raises on it. The
-    conversation ended with an error about None, right after such a message.
-
-    Fix: allow for no text: `is_termination_msg=lambda m: "TERMINATE" in (m.get("content") or "")`.
-    """
-
-    code = "T305"
-    name = "predicate-broke"
-    severity = Severity.WARNING
-    needs = frozenset({Need.END})
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self._last: dict[str, _Last] = {}
-
-    def see(self, event: Event) -> Iterable[Finding]:
-        """Remember the last message; look at the error that ends the conversation."""
-        message = event.message
-        if message is not None and message.conversation_id is not None:
-            if message.conversation_id in self._last or len(self._last) < _MOST_TALKS:
-                silent = bool(message.tool_calls) and not message.text
-                self._last[message.conversation_id] = _Last(
-                    number=event.number, sender=message.sender, span_id=message.span_id, silent=silent
-                )
-        elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
-            last = self._last.pop(event.span.span_id, None)
-            kind, said = (event.span.attributes.get(name) for name in (semconv.ERROR_TYPE, semconv.ERROR_MESSAGE))
-            about_none = isinstance(said, str) and _NO_TEXT.search(said) is not None
-            if last is None or not last.silent or kind not in {"TypeError", "AttributeError"} or not about_none:
-                return
-            yield self.finding(
-                f"{kind}: {one_line(said, 2 * _SHOWN)}, after a message of {last.sender} that has no text",
-                seq=last.number,
-                span_id=last.span_id,
-                evidence={"agent": last.sender, "error": kind, "messages": [last.number]},
-            )

@@ -274,6 +274,7 @@ def test_an_agents_set_up_names_what_ends_it_and_where_its_code_runs(tmp_path: P
     plain = describe(autogen.ConversableAgent("plain", llm_config=False))
     assert plain["is_termination_msg"] == "default"
     assert "sandboxed" not in plain
+    assert "end_in_prompt" not in plain  # it has no model, so nobody reads its prompt
     assert sandboxed(DockerCommandLineCodeExecutor.__new__(DockerCommandLineCodeExecutor)) is True
     assert sandboxed(object()) is None
 

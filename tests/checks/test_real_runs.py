@@ -59,6 +59,28 @@ def test_a_group_whose_manager_knows_no_end_is_told_so(tmp_path):
     assert found["T304"].evidence == {"why": "manager", "ending": "max_rounds"}
 
 
+def test_a_group_that_never_selects_who_would_say_that_it_is_done_is_told_so(tmp_path):
+    def play(server):
+        autogen = stage().autogen
+        user = stage().proxy(is_termination_msg=None, default_auto_reply="Go on.")
+        coder = stage().assistant("coder", server, "You write code.")
+        boss = stage().assistant("boss", server, "Say TERMINATE when all is done.")
+        chat = autogen.GroupChat(
+            [user, coder, boss],
+            messages=[],
+            max_round=3,
+            speaker_selection_method=lambda last, _: [coder, user][last is coder],
+        )
+        manager = autogen.GroupChatManager(
+            chat, llm_config=stage().config(server), is_termination_msg=stage().says_terminate
+        )
+        user.initiate_chat(manager, message="Hello.")
+
+    found = judged(tmp_path, play, ["Like this."] * 3)
+    assert found["T304"].evidence == {"why": "never_selected", "ending": "max_rounds"}
+    assert "boss" in found["T304"].text
+
+
 def test_a_predicate_that_cannot_read_a_message_without_text_is_told(tmp_path):
     def play(server):
         user = stage().proxy(is_termination_msg=lambda message: "TERMINATE" in message["content"])
@@ -145,3 +167,22 @@ async def test_a_team_that_waits_for_who_never_speaks_is_told(tmp_path):
     found = [finding for event in derive.events(seen.run) for finding in judging.see(event)]
     (why,) = [finding.evidence["why"] for finding in found if finding.code == "T304"]
     assert why == "never_spoke"
+
+
+async def test_a_team_that_waits_for_a_word_that_no_prompt_asks_for_is_told(tmp_path):
+    pytest.importorskip("autogen_agentchat", reason="the agentchat extra is not installed")
+    from autogen_agentchat import conditions, teams
+
+    from tests.adapters.agentchat_stage import assistant
+
+    async def end_of(folder: Path, prompt: str) -> list[Any]:
+        with ScriptedServer(["Like this.", "Fine."]) as server, recording(folder) as seen:
+            end = conditions.TextMentionTermination("APPROVE") | conditions.MaxMessageTermination(3)
+            members = [assistant("ann", server, "You write."), assistant("ben", server, prompt)]
+            await teams.RoundRobinGroupChat(members, termination_condition=end).run(task="Write.")
+        judging = Judge(checks=ours())
+        found = [finding for event in derive.events(seen.run) for finding in judging.see(event)]
+        return [finding.evidence["why"] for finding in found if finding.code == "T304"]
+
+    assert await end_of(tmp_path / "unasked", "You read.") == ["unasked"]
+    assert await end_of(tmp_path / "asked", "You read. Say APPROVE if you like it.") == []
