@@ -36,7 +36,7 @@ LINES: Sequence[type[RedLine]] = (
 
 CHECKLIST: Mapping[str, tuple[str, ...]] = {
     "It ends by itself": ("A701", "A711", "A712", "A713", "A716", "A717"),
-    "Its turns are limited": ("A702", "A714", "A715"),
+    "Its turns are limited": ("A701", "A702", "A714", "A715"),
     "Its cost is limited": ("A703",),
     "Code runs in a sandbox": ("A704", "A705"),
     "A person approves what can do harm": ("A706",),

@@ -257,7 +257,8 @@ def _amounts(run: RunSummary) -> str:
     going = "  (still running)" if run.status is RunStatus.RUNNING else ""
     ended = "" if run.ending in {None, EndingKind.UNKNOWN.value} else f"  ended by {one_line(run.ending, 40)}"
     ended = ended.replace("_", " ")
-    return f"{run.messages} messages  {run.model_calls} model calls  {figures.money(run.cost_usd)}{ended}{going}"
+    said, asked = figures.many(run.messages, "message"), figures.many(run.model_calls, "model call")
+    return f"{said}  {asked}  {figures.money(run.cost_usd)}{ended}{going}"
 
 
 def _place(run: Run, finding: Finding) -> str:

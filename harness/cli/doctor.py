@@ -117,6 +117,8 @@ def _ag2() -> str | None:
 
 
 def _extras() -> Iterator[Item]:
+    # Named as well, so that pip keeps to the protobuf that AgentChat holds to.
+    beside = " autogen-agentchat" if _agentchat() else ""
     for name, distribution, use in (
         ("tui", "textual", "`harness tui`"),
         ("otlp", "opentelemetry-exporter-otlp-proto-http", "`harness export --to otlp`"),
@@ -125,7 +127,7 @@ def _extras() -> Iterator[Item]:
         if got:
             yield Item(name=name, state=OK, detail=f"{distribution} {got}: {use}")
         else:
-            install = f"pip install '{DISTRIBUTION}[{name}]'"
+            install = f"pip install '{DISTRIBUTION}[{name}]'{beside if name == 'otlp' else ''}"
             yield Item(name=name, state=ABSENT, detail=f"{use} needs {distribution}", next=install)
 
 

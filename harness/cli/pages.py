@@ -30,6 +30,7 @@ from harness.text import one_line, printable
 _INDENT = "  "
 _MOST_RESULT_LINES = 20
 _LONGEST_ARGUMENTS = 400
+_FROM_CACHE = "from the framework's cache"
 _STATUS_GLYPHS = {Status.OPEN: "●", Status.OK: "✔", Status.ERROR: "✖", Status.INTERRUPTED: "◌"}
 _STATUS_COLOURS = {Status.OPEN: "cyan", Status.OK: "green", Status.ERROR: "red", Status.INTERRUPTED: "yellow"}
 
@@ -128,7 +129,10 @@ def _label(span: Span, call: CallRecord | None, message: Message | None) -> str:
     more = [span.name]
     if call is not None:
         more += [call.agent] if call.agent and call.agent not in span.name else []
-        more += [_used(call.usage)] if call.usage != Usage() else []
+        if span.attributes.get(semconv.HARNESS_CACHE_HIT) is True:
+            more += [_FROM_CACHE]
+        elif call.usage != Usage():
+            more += [_used(call.usage)]
         more += [call.error] if call.error else []
     return " · ".join(more)
 
@@ -172,11 +176,13 @@ def _arguments(value: Json) -> str:
 
 
 def _cost(calls: Sequence[CallRecord]) -> str:
-    """Say which model made a message, with its tokens, price and time; nothing where no model was asked."""
+    """Say which model made a message, with its tokens and price; nothing where no model was asked."""
     chats = [call for call in calls if call.span.operation is Operation.CHAT]
     if not chats:
         return ""
     models = list(dict.fromkeys(call.model for call in chats if call.model))
+    if all(call.span.attributes.get(semconv.HARNESS_CACHE_HIT) is True for call in chats):
+        return one_line(" · ".join([*models, _FROM_CACHE]), 60)
     given, taken, spent = (
         [value for call in chats if (value := getattr(call.usage, name)) is not None]
         for name in ("input_tokens", "output_tokens", "cost_usd")

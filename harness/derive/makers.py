@@ -12,8 +12,9 @@ from harness.model import CallRecord, Operation, Run, Span
 def made_by(run: Run) -> dict[str, tuple[CallRecord, ...]]:
     """Map the span id of each message to the calls of the turn that made it; empty where no turn is known.
 
-    A message spoken inside a turn is that turn's. One spoken after it, as frameworks do that first generate and then
-    send, is its speaker's last turn's in the same conversation. Only the last message of a turn has its calls.
+    A message spoken inside a turn of its conversation is that turn's; a turn that holds the whole conversation did not
+    make its messages. One spoken after it, as frameworks do that first generate and then send, is its speaker's last
+    turn's in the same conversation. Only the last message of a turn has its calls.
     """
     turns = enclosing(run.spans, Operation.TURN)
     talks = enclosing(run.spans, Operation.CONVERSATION)
@@ -27,9 +28,11 @@ def made_by(run: Run) -> dict[str, tuple[CallRecord, ...]]:
         if span.operation is Operation.TURN and event.phase == "start":
             last[talks.get(span.span_id), label(span.attributes, semconv.GEN_AI_AGENT) or ""] = span
         elif event.message is not None:
-            inside = turns.get(span.span_id)
-            spoken = last.pop((event.message.conversation_id, event.message.sender), None)
-            turn = inside or (spoken.span_id if spoken else None)
+            talk = event.message.conversation_id
+            spoken = last.pop((talk, event.message.sender), None)
+            turn = turns.get(span.span_id)
+            if turn is None or talks.get(turn) != talk:
+                turn = spoken.span_id if spoken else None
             if turn is not None:
                 message_of[turn] = span.span_id
     found = {message.span_id: () for message in run.messages}

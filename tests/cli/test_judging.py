@@ -326,6 +326,14 @@ def test_doctor_finds_what_is_installed_and_the_next_step_for_what_is_not(projec
     assert not (project / ".harness").exists()
 
 
+def test_doctor_has_pip_keep_to_what_agentchat_holds_to(project, capsys, monkeypatch):
+    installed = {"autogen-agentchat": "0.7.5"}
+    monkeypatch.setattr("harness.cli.doctor.version", installed.get)
+    assert doctor(capsys)[1]["otlp"]["next"] == "pip install 'autogen-harness[otlp]' autogen-agentchat"
+    installed.clear()
+    assert doctor(capsys)[1]["otlp"]["next"] == "pip install 'autogen-harness[otlp]'"
+
+
 def test_doctor_reads_the_store(project, capsys):
     record(project, *LOOP)
     code, items = doctor(capsys)

@@ -223,6 +223,22 @@ def test_the_spans_of_a_run_are_shown_as_a_tree(store, capsys, monkeypatch):
     ]
 
 
+def test_an_answer_from_the_frameworks_own_cache_is_named_and_has_no_price(tmp_path, capsys):
+    path = tmp_path / "store"
+    hit = {semconv.GEN_AI_REQUEST_MODEL: "gpt-4o", semconv.HARNESS_CACHE_HIT: True, semconv.GEN_AI_COST: 0.0}
+    given = {semconv.GEN_AI_AGENT: "bot", semconv.HARNESS_SENDER: "bot", semconv.HARNESS_MESSAGE_PART: "said"}
+    turn = {"run_id": "run-one", "parent_id": "turn"}
+    records = [
+        part("said", text("Again.")),
+        ended("turn", run_id="run-one", operation="turn", seq=0, end_seq=9, attributes=given),
+        ended("chat", **turn, operation="chat", seq=1, end_seq=2, attributes=hit),
+        ended("said", **turn, operation="message", seq=3, end_seq=4, attributes=given),
+    ]
+    journals.write(path, A, 0, records)
+    assert "gpt-4o · from the framework's cache\n  Again.\n" in run(capsys, "show", "@1", "--store", str(path))[1]
+    assert "chat · from the framework's cache" in run(capsys, "show", "@1", "--spans", "--store", str(path))[1]
+
+
 def test_an_interrupted_run_says_so_and_hostile_names_stay_text(store, capsys):
     code, out, _ = run(capsys, "show", "run-two", "--store", str(store))
     assert code == Exit.CLEAN

@@ -316,3 +316,26 @@ def test_the_calls_behind_a_message_are_those_of_the_turn_that_made_it():
         "inside": ["c2"],
         "unmade": [],
     }
+
+
+def test_a_message_of_a_conversation_inside_a_turn_is_made_by_its_own_speakers_turn():
+    def turn(span_id, agent, at, until, parent_id):
+        return span(span_id, TURN, at=at, until=until, parent_id=parent_id, attributes={semconv.GEN_AI_AGENT: agent})
+
+    spans = [
+        span("talk", TALK, until=99),
+        turn("outer", "society", 1, 50, "talk"),
+        span("inner talk", TALK, at=2, until=30, parent_id="outer"),
+        said("task", "society", "p", at=3, parent_id="inner talk"),
+        turn("inner", "member", 4, 6, "inner talk"),
+        span("c1", CHAT, at=5, until=6, parent_id="inner"),
+        said("answer", "member", "p", at=7, parent_id="inner talk"),
+        span("c2", CHAT, at=31, until=32, parent_id="outer"),
+        said("summary", "society", "p", at=51, parent_id="talk"),
+    ]
+    made = derive.made_by(derive.run("r", spans, {}, {}))
+    assert {name: [call.span.span_id for call in calls] for name, calls in made.items()} == {
+        "task": [],
+        "answer": ["c1"],
+        "summary": ["c2"],
+    }
