@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import execute
+from harness.errors import Exit
 from harness.store import open_store
 
 pytest.importorskip("autogen", reason="the classic extra is not installed")
@@ -55,14 +57,19 @@ def harness(folder: Path, *words: str) -> subprocess.Popen[str]:
         (["--guard=max_model_calls=6", "app.py", "0", "child"], "said 7 asked 6"),
     ],
 )
-def test_a_program_and_its_children_are_guarded(tmp_path: Path, words: list[str], said: str) -> None:
+def test_a_program_and_its_children_are_guarded_and_a_judge_says_after_which_message(
+    tmp_path: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "app.py").write_text(APP, encoding="utf-8")
     out, err = harness(tmp_path, "trace", *words).communicate(timeout=PATIENCE_S)
     assert out.splitlines()[-1] == said
     assert "was reached" in err
     (run,) = open_store(tmp_path / "store").runs()
     assert run.ending == "stopped"
-    assert run.model_calls == int(said.rsplit(maxsplit=1)[-1])
+    asked = int(said.rsplit(maxsplit=1)[-1])
+    assert run.model_calls == asked
+    assert execute(["check", "--select", "B207", "--store", str(tmp_path / "store")]) == Exit.FINDINGS
+    assert f"stopped-by-guard  after message {asked + 1} of {asked + 1}\n" in capsys.readouterr().out
 
 
 def test_a_run_is_stopped_by_its_id_and_only_while_it_goes_on(tmp_path: Path) -> None:
