@@ -275,14 +275,24 @@ Plan = Talk | Group | Chain | Choice | Recursion | Team | Ask | Workflow | Untol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a conversation comes from: the line that began it, or that made the one who would (*begun* is false)."""
+
+    place: Place | None
+    begun: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """What was found: the agents, how they take turns, and what the certificate does not count (*aside*).
 
-    *plans* are the conversations that were found, each for itself. *stopped* is where the program was ended.
+    *plans* are the conversations that were found, each for itself, and *origins* where each comes from, if that is
+    known. *stopped* is where the program was ended.
     """
 
     framework: str
     agents: tuple[Agent, ...]
     plans: tuple[Plan, ...] = ()
+    origins: tuple[Origin, ...] = ()
     aside: tuple[str, ...] = ()
     stopped: Place | None = None

@@ -29,7 +29,7 @@ def attach(captured: Captured, patches: Patches) -> None:
 
     def asking(original: Function) -> Function:
         async def ask(self: Any, *args: Any, **kwargs: Any) -> Any:
-            with captured.conversation(MODULE, lambda: audit.plan(self)):
+            with captured.conversation(MODULE, lambda: audit.plan(self), self):
                 return await original(self, *args, **kwargs)
 
         return ask
@@ -73,6 +73,14 @@ def _channel(metadata: Any, agents: dict[str, Any]) -> Plan | None:
     if graph is None:
         return None
     return audit.channel(str(metadata.manifest.type), graph, order, agents, str(metadata.creator_id))
+
+
+def roots(captured: Captured) -> list[Any]:
+    """List the agents that are no tool of another, and that were not asked yet."""
+    every = members(captured)
+    within = {id(inner) for each in every for inner in audit.inside(each) if inner is not each}
+    within |= {id(inner) for begun in captured.begun if begun.who is not None for inner in audit.inside(begun.who)}
+    return [each for each in every if id(each) not in within]
 
 
 def members(captured: Captured) -> list[Any]:

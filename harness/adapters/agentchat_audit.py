@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.adapters.classic_audit import named
 from harness.setups import Ask, Chain, Choice, Condition, Edge, Member, Plan, Team, Untold
@@ -19,6 +20,8 @@ _ORDERS = {
 }
 _CALLS = {"FileSurfer": 1, "MultimodalWebSurfer": 2, "OpenAIAgent": 1}
 """Model calls of one turn of the framework's own agents that are no AssistantAgent."""
+_TELLING = ("openai.com", "azure.com", "azure.us", "azure.cn", "googleapis.com", "anthropic.com", "llama.com")
+"""The hosts of makers whose APIs say how many tokens each answer took; another server may leave it out."""
 
 
 def plan(found: Any, task: int = 1) -> Plan:
@@ -70,12 +73,15 @@ def member(found: Any) -> Member:  # noqa: PLR0911 - one return a kind of agent
         plain = not getattr(found, "_handoffs", None)
         return Member(name=name, calls=0, human=True, tells=False, plain=plain, events=1)
     if kind == "SocietyOfMindAgent":
-        return Member(name=name, calls=1, tells=tells(client), plain=True, inner=team(found._team, inside=True))  # noqa: SLF001
+        inner = team(found._team, inside=True)  # noqa: SLF001 - said nowhere else
+        # Where its team may end before anybody has spoken, it asks no model, and there are no tokens to tell.
+        said = tells(client) if isinstance(inner, Team) and inner.condition is None else False
+        return Member(name=name, calls=1, tells=said, plain=True, inner=inner)
     if kind == "CodeExecutorAgent":
         tries = 1 + int(getattr(found, "_max_retries_on_error", 0) or 0)
         # Each try asks for code, each but the last whether to try again, and at the end the result is told.
         tries = tries if client is not None else 0
-        return Member(name=name, calls=2 * tries, events=3 * tries, tells=tells(found), plain=True)
+        return Member(name=name, calls=2 * tries, events=3 * tries, tells=False, plain=True)
     if hasattr(found, "_max_tool_iterations"):
         return _assistant(found, name)
     if kind not in _CALLS:
@@ -190,10 +196,18 @@ def tells(found: Any) -> bool | None:
         return False
     if not theirs(type(client)):
         return None
+    if not _at_its_maker(client):
+        return False
     if getattr(found, "_model_client_stream", False):
         options = getattr(client, "_create_args", {}).get("stream_options") or {}
         return bool(options.get("include_usage"))
     return True
+
+
+def _at_its_maker(client: Any) -> bool:
+    server = getattr(client, "_raw_config", {}).get("base_url")
+    host = urlsplit(str(server)).hostname or "" if server is not None else _TELLING[0]
+    return any(host == known or host.endswith(f".{known}") for known in _TELLING)
 
 
 def theirs(kind: type) -> bool:

@@ -35,7 +35,7 @@ def attach(captured: Captured, patches: Patches) -> None:
     def running(original: Function) -> Function:
         async def run_stream(self: Any, *args: Any, **kwargs: Any) -> Any:
             task = bound(original, self, args, kwargs).get("task")
-            with captured.conversation(MODULE, lambda: audit.plan(self, _count(task))):
+            with captured.conversation(MODULE, lambda: audit.plan(self, _count(task)), self):
                 async for item in original(self, *args, **kwargs):
                     yield item
 
@@ -44,7 +44,7 @@ def attach(captured: Captured, patches: Patches) -> None:
     def asking(original: Function) -> Function:
         async def run(self: Any, *args: Any, **kwargs: Any) -> Any:
             task = bound(original, self, args, kwargs).get("task")
-            with captured.conversation(MODULE, lambda: audit.plan(self, _count(task))):
+            with captured.conversation(MODULE, lambda: audit.plan(self, _count(task)), self):
                 return await original(self, *args, **kwargs)
 
         return run
@@ -72,7 +72,7 @@ def _started(_original: Function) -> Function:
 def _answering(captured: Captured) -> Any:
     def answering(original: Function) -> Function:
         async def on_messages(self: Any, *args: Any, **kwargs: Any) -> Any:
-            with captured.conversation(MODULE, lambda: audit.plan(self)):
+            with captured.conversation(MODULE, lambda: audit.plan(self), self):
                 return await original(self, *args, **kwargs)
 
         return on_messages
@@ -85,9 +85,10 @@ def _count(task: Any) -> int:
 
 
 def roots(captured: Captured) -> list[Any]:
-    """List the teams that are within no other; if there are none, the agents."""
+    """List the teams that are within no other, and that nobody was asked yet."""
     found = [each for each in captured.made if hasattr(each, "_participants")]
     within = {id(inner) for each in captured.made for inner in audit.inside(each) if inner is not each}
+    within |= {id(inner) for begun in captured.begun if begun.who is not None for inner in audit.inside(begun.who)}
     return [each for each in found if id(each) not in within]
 
 

@@ -22,13 +22,23 @@ _HOME = Path(__file__).resolve().parent.parent
 _LIBRARIES = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A conversation that the program began at *place*: *plan* describes it, and *who* was asked, if it is one."""
+
+    framework: str
+    plan: Callable[[], Any]
+    place: Place | None
+    who: Any = None
+
+
 @dataclass
 class Captured:
-    """What was *made*, in order, and which conversations were *begun* by the program itself, each as a plan's maker."""
+    """What was *made*, in order, and which conversations were *begun* by the program itself."""
 
     made: list[Any] = field(default_factory=list)
     places: dict[int, Place] = field(default_factory=dict)
-    begun: list[tuple[str, Callable[[], Any]]] = field(default_factory=list)
+    begun: list[Begun] = field(default_factory=list)
     channels: dict[str, Callable[[], Any]] = field(default_factory=dict)
     _depth: int = 0
 
@@ -41,10 +51,10 @@ class Captured:
             self.made.append(found)
 
     @contextmanager
-    def conversation(self, framework: str, plan: Callable[[], Any]) -> Iterator[None]:
+    def conversation(self, framework: str, plan: Callable[[], Any], who: Any = None) -> Iterator[None]:
         """Hold a conversation; what is begun within it is part of it."""
         if not self._depth:
-            self.begun.append((framework, plan))
+            self.begun.append(Begun(framework, plan, here(), who))
         self._depth += 1
         try:
             yield

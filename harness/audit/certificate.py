@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness import prices
@@ -32,10 +32,28 @@ class Certificate:
 
 def certify(setup: Setup, own_prices: Mapping[str, tuple[float, float]] | None = None) -> Certificate | None:
     """Prove what can be proved of *setup*; None if it holds no conversation. *own_prices* are the project's."""
-    if not setup.plans:
-        return None
-    bound = bounds.worst_of(judge(plan) for plan in setup.plans) if len(setup.plans) > 1 else judge(setup.plans[0])
-    cost, unpriced = (None, ()) if bound.calls is None else _cost(bound.calls, setup.agents, own_prices or {})
+    return together(certificates(setup, own_prices), setup)
+
+
+def certificates(setup: Setup, own_prices: Mapping[str, tuple[float, float]] | None = None) -> tuple[Certificate, ...]:
+    """Prove what can be proved of each conversation of *setup*, in the order of its plans."""
+    return tuple(_certificate(judge(plan), setup, own_prices or {}) for plan in setup.plans)
+
+
+def together(each: Sequence[Certificate], setup: Setup) -> Certificate | None:
+    """Give what holds for whichever of several conversations takes place; None where there is none."""
+    if len(each) < 2:  # noqa: PLR2004 - then it is that one's
+        return each[0] if each else None
+    bound = bounds.worst_of(one.bound for one in each)
+    costs = [one.cost_usd for one in each]
+    known = [cost for cost in costs if cost is not None]
+    unpriced = tuple(dict.fromkeys(why for one in each for why in one.unpriced))
+    worst = max(known) if len(known) == len(costs) else None
+    return Certificate(bound=bound, cost_usd=worst, unpriced=unpriced, aside=setup.aside)
+
+
+def _certificate(bound: Bound, setup: Setup, own: Mapping[str, tuple[float, float]]) -> Certificate:
+    cost, unpriced = (None, ()) if bound.calls is None else _cost(bound.calls, setup.agents, own)
     return Certificate(bound=bound, cost_usd=cost, unpriced=unpriced, aside=setup.aside)
 
 

@@ -21,13 +21,17 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from harness import config
 from harness.adapters import ag2_capture, agentchat_capture, classic_capture
 from harness.adapters.capturing import NO_KEY, UNKNOWN_MODEL, Captured, here
 from harness.adapters.patching import Patches
 from harness.audit import judging
+from harness.audit.programs import of_program
+from harness.audit.reaching import Unreached, unreached
 from harness.call import Call, Reply
 from harness.errors import Exit, HarnessError, UsageError
 from harness.plugins import sibling
+from harness.setups import Place
 from harness.text import one_line
 
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_GEMINI_API_KEY", "AZURE_OPENAI_API_KEY", "MISTRAL_API_KEY")
@@ -43,6 +47,9 @@ class Looking:
         self.target = target
         self.answer = answer
         self.captured = Captured()
+        self.guards: list[Any] = []
+        self.limits: dict[str, float] = {}
+        """Limits that the target itself brings: those of a scenario."""
         self._over = threading.Lock()
 
     def refuse(self, call: Call) -> Generator[Call, Reply, Reply]:
@@ -56,8 +63,15 @@ class Looking:
         """Describe what there is, and leave."""
         self._over.acquire()  # the first thread to come here ends all
         try:
-            setup = judging.of_program(self.captured, stopped=here())
-            found = judging.judged(self.target, setup, judging.keys_of(self.captured), ended=what)
+            setup = of_program(self.captured, stopped=here())
+            found = judging.judged(
+                self.target,
+                setup,
+                judging.keys_of(self.captured),
+                ended=what,
+                limits={**judging.limits_of(config.load(), self.guards), **self.limits},
+                unreached=self._unreached(setup.stopped),
+            )
             self.leave(found.document())
         except HarnessError as error:
             self.leave({"error": str(error), "hint": error.hint, "exit": int(error.code)})
@@ -66,6 +80,14 @@ class Looking:
             self.leave(
                 {"error": f"cannot be described: {error!r}", "hint": told[-2000:], "exit": int(Exit.ENVIRONMENT)}
             )
+
+    def _unreached(self, stopped: Place | None) -> list[Unreached]:
+        """List the lines of a program that were not reached."""
+        if not Path(self.target).is_file() or not self.target.endswith(".py"):
+            return []
+        file = str(Path(self.target).resolve())
+        places = [*self.captured.places.values(), *(begun.place for begun in self.captured.begun), stopped]
+        return unreached(file, {place.line for place in places if place is not None and place.file == file})
 
     def leave(self, document: object) -> NoReturn:
         """Write *document*, and end the process without asking anybody."""
@@ -80,7 +102,7 @@ def main(target: str, answer: str) -> NoReturn:
     looking = Looking(target, Path(answer))
     _attach(looking)
     try:
-        found = _target(target)
+        found = _target(target, looking)
     except SystemExit as leaving:
         if leaving.code not in {None, 0} and not looking.captured.made:
             looking.leave(_failed(f"it left with {one_line(leaving.code, 200)}"))
@@ -111,19 +133,32 @@ def _told(error: BaseException) -> str:
 
 
 def _attach(looking: Looking) -> None:
-    """Refuse whatever passes the seam, and see what is made. Keys that clients want stand in the environment."""
+    """Refuse whatever passes the seam, and see what is made. Keys that clients want stand in the environment.
+
+    The program cannot take the refusal off, nor put a guard before it.
+    """
+    import harness
     from harness import recording
 
     for name in _KEYS:
         os.environ.setdefault(name, NO_KEY)
     os.environ.setdefault("OAI_CONFIG_LIST", _CONFIG)
-    recording.instrument(
+    attached = recording.instrument(
         looking.answer.parent / "store",
         interceptors=[looking.refuse],
         mode="replay",
         capture="off",
         refused=lambda _what: looking.end("connection to the network"),
     )
+    attached.interceptors = (looking.refuse, *attached.interceptors)
+
+    def instrument(*_args: object, guard: object = None, **_settings: object) -> recording.Recording:
+        looking.guards += [guard] if guard is not None else []
+        return attached
+
+    for owner in (recording, harness):
+        setattr(owner, "instrument", instrument)  # noqa: B010 - the second is looked up, and never set otherwise
+        setattr(owner, "uninstrument", lambda: None)  # noqa: B010
     patches = Patches()
     for adapter in _ADAPTERS:
         if adapter.MODULE in sys.modules:
@@ -139,10 +174,10 @@ def _attach_when_imported(adapter: Any, captured: Captured, patches: Patches) ->
     wrapt.register_post_import_hook(lambda _module: adapter.attach(captured, patches), adapter.MODULE)
 
 
-def _target(target: str) -> Any:  # noqa: ANN401 - whatever a program makes
+def _target(target: str, looking: Looking) -> Any:  # noqa: ANN401 - whatever a program makes
     """Run or load *target*, and give the object to judge; None where what was made and begun is judged."""
     if target.endswith((".yaml", ".yml")):
-        return _scenario(Path(target))
+        return _scenario(Path(target), looking)
     if target.endswith(".py") or Path(target).is_file():
         path = Path(target).resolve()
         sys.argv = [str(path)]
@@ -174,9 +209,10 @@ async def _awaited(found: Any) -> Any:  # noqa: ANN401 - likewise
     return await found
 
 
-def _scenario(path: Path) -> None:
+def _scenario(path: Path, looking: Looking) -> None:
     """Let a scenario's agents act as they would, up to their first question."""
     loaded: Any = sibling("scenarios.scenario").load(path)
+    looking.limits = {f"max_{kind}": most for kind, most in loaded.limits.items()}
     if loaded.program:
         program = loaded.folder / loaded.program[0]
         sys.argv = [str(program), *loaded.program[1:]]

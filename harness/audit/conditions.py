@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from harness.audit.bounds import Verdict
 from harness.setups import Condition, Member, Team
 
+_PAIR = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turns:
@@ -84,7 +86,7 @@ def _tokens(team: Team, condition: Condition, _task: int) -> Turns:
     quiet = [member.name for member in team.members if member.tells is None]
     if len(telling) == len(team.members):
         most = int(condition.limit)
-    elif telling and team.order == "turns" and not quiet:
+    elif telling and _in_turn(team) and not quiet:
         most = int(condition.limit) * len(team.members)
     elif quiet:
         return Turns(
@@ -92,7 +94,8 @@ def _tokens(team: Team, condition: Condition, _task: int) -> Turns:
         )
     else:
         silent = next((member.name for member in team.members if not member.tells), team.name)
-        return Turns(verdict=Verdict.UNBOUNDED, why=(f"{condition.why} is never told of {silent}'s tokens",))
+        said = f"{condition.why} counts what it is told, and nobody has to tell it {silent}'s tokens"
+        return Turns(verdict=Verdict.UNBOUNDED, why=(said,))
     return _after(most, condition, "a turn takes more than one token")
 
 
@@ -113,11 +116,15 @@ def _speaks(team: Team, condition: Condition, able: list[Member]) -> Turns:
     meant = {member.name for member in able if not condition.sources or member.name in condition.sources}
     if meant and all(member.name in meant for member in team.members) and team.order != "ledger":
         return _after(1, condition)
-    if team.order == "turns":
-        for place, member in enumerate(team.members, 1):
-            if member.name in meant:
-                return _after(place, condition)
+    if meant and _in_turn(team):
+        places = [place for place, member in enumerate(team.members, 1) if member.name in meant]
+        return _after(places[0] if team.order == "turns" else len(team.members), condition)
     return Turns(verdict=Verdict.UNBOUNDED, why=(f"{condition.why}: nobody has to speak whom it waits for",))
+
+
+def _in_turn(team: Team) -> bool:
+    """Say whether everybody has to speak again and again: of two who may not repeat themselves each does."""
+    return team.order == "turns" or (team.order == "model" and not team.repeats and len(team.members) == _PAIR)
 
 
 def _said(team: Team, condition: Condition, _task: int) -> Turns:
@@ -126,7 +133,7 @@ def _said(team: Team, condition: Condition, _task: int) -> Turns:
         for member in team.members
         if member.human and (not condition.sources or member.name in condition.sources)
     ]
-    if people and (team.order == "turns" or len(team.members) == len(people)):
+    if people and (_in_turn(team) or len(team.members) == len(people)):
         return Turns(
             verdict=Verdict.HUMAN, why=(f"{people[0]} is asked in turn, and may say what {condition.why} waits for",)
         )

@@ -7,18 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import config
+from harness import budgets, config, guards, scopes
 from harness.adapters import ag2_audit, ag2_capture, agentchat_audit, agentchat_capture, classic_capture
 from harness.adapters.capturing import Captured
 from harness.adapters.classic_audit import Plans
-from harness.audit.certificate import certify
+from harness.audit.certificate import certificates, together
 from harness.audit.lines import LINES
+from harness.audit.programs import Found, classic
+from harness.audit.reaching import Unreached
 from harness.audit.subject import RedLine, Subject
 from harness.audit.verdicts import Audit
 from harness.check import Settings, choose, known_thresholds
 from harness.errors import UsageError
+from harness.guarding import Guard
 from harness.model import Finding
-from harness.setups import Place, Plan, Setup
+from harness.setups import Origin, Setup
 
 _PAIR, _TRIPLE = 2, 3
 _SHORTEST_KEY = 16
@@ -34,24 +37,47 @@ def audit(found: object, *, target: str = "set-up", captured: Captured | None = 
     return judged(target, setup, _keys(found, setup, captured))
 
 
-def judged(target: str, setup: Setup, keys: Mapping[str, str], *, ended: str | None = None) -> Audit:
-    """Judge *setup* by the project's settings."""
+def judged(  # noqa: PLR0913 - what a look at a program has found
+    target: str,
+    setup: Setup,
+    keys: Mapping[str, str],
+    *,
+    ended: str | None = None,
+    limits: Mapping[str, float] | None = None,
+    unreached: Sequence[Unreached] = (),
+) -> Audit:
+    """Judge *setup* by the project's settings, and by the *limits* that hold for it besides."""
     settings = config.load()
-    certificate = certify(setup, settings.prices)
-    subject = Subject(setup=setup, certificate=certificate, limits=_limits(settings), keys=keys)
+    each = certificates(setup, settings.prices)
+    certificate = together(each, setup)
+    held = {**limits_of(settings), **(limits or {})}
+    subject = Subject(setup=setup, certificate=certificate, each=each, limits=held, keys=keys)
     chosen: Sequence[Any] = choose(LINES, (), settings.disabled & _codes())
     asked = Settings(thresholds=known_thresholds(settings.thresholds))
     findings: list[Finding] = []
     for kind in chosen:
         line: RedLine = kind(asked)
         findings.extend(line.judge(subject))
-    return Audit(target=target, setup=setup, certificate=certificate, findings=findings, ended=ended)
+    return Audit(
+        target=target,
+        setup=setup,
+        certificate=certificate,
+        each=each,
+        findings=findings,
+        ended=ended,
+        unreached=unreached,
+    )
 
 
-def _limits(settings: config.Config) -> dict[str, float]:
-    """Give the limits that hold for every run: the project's, and the dollars of a guard, which has its own."""
-    guarded = {"max_cost_usd": 0.0} if settings.guard is not None else {}
-    return {**guarded, **settings.limits}
+def limits_of(settings: config.Config, held: Iterable[Guard] = ()) -> dict[str, float]:
+    """Give the limits that hold for every run: the project's, and those of guards.
+
+    Guards are the one that ``HARNESS_GUARD`` or the project asks for, those of the ``with harness.guard()`` that this
+    is called in, and *held*.
+    """
+    asked = guards.from_environment() or (None if settings.guard is None else guards.told(settings.guard))
+    found = [*held, *scopes.given_guards(), *([asked] if asked is not None else [])]
+    return {**settings.limits, **{name: most for guard in found for name, most in budgets.named(guard.limits).items()}}
 
 
 def _codes() -> frozenset[str]:
@@ -70,8 +96,7 @@ def of_object(found: Any, captured: Captured) -> Setup:  # noqa: ANN401, PLR0911
     if isinstance(found, list) and found and all(isinstance(each, Mapping) for each in found):
         return _classic(found, captured)
     if hasattr(found, "_reply_func_list"):
-        plan, plans = classic_capture.alone(found)
-        return _classic_setup([plan], [plans], captured)
+        return classic([_at(classic_capture.alone(found))], captured)
     if hasattr(found, "_participants") or hasattr(found, "on_messages_stream"):
         members = agentchat_audit.inside(found)
         agents = tuple(agentchat_capture.describe(each, captured) for each in _once(members))
@@ -83,32 +108,6 @@ def of_object(found: Any, captured: Captured) -> Setup:  # noqa: ANN401, PLR0911
         f"{type(found).__name__} is no agent, team or chat",
         hint="Name an agent, a team, a GroupChatManager, a pair (sender, recipient), or a function that gives one.",
     )
-
-
-def of_program(captured: Captured, *, stopped: Place | None) -> Setup:
-    """Describe what a program has made and begun. Raises UsageError if there is nothing of the kind."""
-    framework = next((name for name, _ in captured.begun), None)
-    if framework == "autogen" or (
-        framework is None and any(hasattr(each, "_reply_func_list") for each in captured.made)
-    ):
-        made = [plan() for name, plan in captured.begun if name == "autogen"]
-        if not made:
-            managers = [each for each in captured.made if getattr(each, "groupchat", None) is not None]
-            made = [classic_capture.alone(each) for each in managers]
-        return _classic_setup([plan for plan, _ in made], [plans for _, plans in made], captured, stopped)
-    if framework == "ag2" or (framework is None and any(hasattr(each, "_drive_scope") for each in captured.made)):
-        found = [plan() for plan in captured.channels.values()] or [plan() for _, plan in captured.begun]
-        members = ag2_capture.members(captured)
-        plans = tuple(plan for plan in found if plan is not None) or tuple(map(ag2_audit.plan, members))
-        agents = tuple(ag2_capture.describe(each, captured) for each in members)
-        return Setup(framework="ag2", agents=agents, plans=plans, stopped=stopped)
-    members = agentchat_capture.members(captured)
-    if not members:
-        raise UsageError("the program made no agent before it ended", hint="Name the file that makes the agents.")
-    begun = tuple(plan() for _, plan in captured.begun)
-    plans = begun or tuple(map(agentchat_audit.plan, agentchat_capture.roots(captured)))
-    agents = tuple(agentchat_capture.describe(each, captured) for each in members)
-    return Setup(framework="autogen_agentchat", agents=agents, plans=plans, stopped=stopped)
 
 
 def keys_of(captured: Captured) -> dict[str, str]:
@@ -145,17 +144,11 @@ def _written(keys: Iterable[str], file: str) -> int | None:
 
 def _classic(chats: Sequence[Mapping[str, Any]], captured: Captured) -> Setup:
     plans = Plans()
-    made: Plan = plans.queue(chats, None)
-    return _classic_setup([made], [plans], captured)
+    return classic([_at((plans.queue(chats, None), plans))], captured)
 
 
-def _classic_setup(
-    found: Sequence[Plan], plans: Sequence[Any], captured: Captured, stopped: Place | None = None
-) -> Setup:
-    members = classic_capture.members(captured, plans)
-    agents = tuple(classic_capture.describe(each, captured) for each in members)
-    aside = tuple(dict.fromkeys(what for each in plans for what in each.aside))
-    return Setup(framework="autogen", agents=agents, plans=tuple(found), aside=aside, stopped=stopped)
+def _at(found: object) -> Found:
+    return found, Origin(place=None, begun=False)
 
 
 def _once(found: Iterable[Any]) -> list[Any]:

@@ -25,11 +25,9 @@ class NoTermination(RedLine):
     severity = Severity.ERROR
 
     def judge(self, subject: Subject) -> Iterable[Finding]:
-        """Yield the path that has no end."""
-        certificate = subject.certificate
-        if certificate is not None and certificate.verdict is Verdict.UNBOUNDED:
-            path = list(certificate.bound.path)
-            yield self.finding(f"nothing ends it: {'; '.join(path)}", evidence={"path": path})
+        """Yield the path of each conversation that has no end."""
+        for number, path in subject.ending(Verdict.UNBOUNDED):
+            yield self.finding(f"nothing ends it: {'; '.join(path)}", evidence={"path": path, "conversation": number})
 
 
 class NoTurnLimit(RedLine):
@@ -188,11 +186,10 @@ class EndNotKnown(RedLine):
     severity = Severity.WARNING
 
     def judge(self, subject: Subject) -> Iterable[Finding]:
-        """Yield the function."""
-        certificate = subject.certificate
-        if certificate is not None and certificate.verdict is Verdict.UNKNOWN:
-            path = list(certificate.bound.path)
-            yield self.finding(f"nobody can say when it ends: {'; '.join(path)}", evidence={"path": path})
+        """Yield the function, for each conversation that one decides."""
+        for number, path in subject.ending(Verdict.UNKNOWN):
+            told = f"nobody can say when it ends: {'; '.join(path)}"
+            yield self.finding(told, evidence={"path": path, "conversation": number})
 
 
 class OnlyAPersonEnds(RedLine):
@@ -208,10 +205,9 @@ class OnlyAPersonEnds(RedLine):
     severity = Severity.NOTE
 
     def judge(self, subject: Subject) -> Iterable[Finding]:
-        """Yield who it is."""
-        certificate = subject.certificate
-        if certificate is not None and certificate.verdict is Verdict.HUMAN:
-            yield self.finding("; ".join(certificate.bound.path), evidence={"path": list(certificate.bound.path)})
+        """Yield who it is, for each conversation."""
+        for number, path in subject.ending(Verdict.HUMAN):
+            yield self.finding("; ".join(path), evidence={"path": path, "conversation": number})
 
 
 def _has_own(agent: Agent) -> bool:

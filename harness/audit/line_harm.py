@@ -14,6 +14,8 @@ _RISKY = re.compile(
     r"purchase|buy|cancel|book|kill)(?:_|$)",
     re.IGNORECASE,
 )
+_COST = re.compile(r"(?:(?:run|day|month)\.)?max_(?:cost_usd|tokens|model_calls)")
+"""The limits, by name, that keep the cost of all agents together down."""
 
 
 class NoCostLimit(RedLine):
@@ -21,8 +23,8 @@ class NoCostLimit(RedLine):
 
     Why: turns bound the number of calls, not their size, and a price per call is not known beforehand.
 
-    Fix: set `max_cost_usd` or `max_tokens` in `[tool.harness.limits]` and run under the guard, or give an AgentChat
-    team a `TokenUsageTermination`.
+    Fix: run it inside `with harness.guard({"max_cost_usd": 2}):`, or set `max_cost_usd` or `max_tokens` in
+    `[tool.harness.guard]`; or give an AgentChat team a `TokenUsageTermination`.
     """
 
     code = "A703"
@@ -32,7 +34,7 @@ class NoCostLimit(RedLine):
     def judge(self, subject: Subject) -> Iterable[Finding]:
         """Yield once where models are asked and nothing limits them."""
         asks = any(agent.models for agent in subject.setup.agents)
-        limited = {"max_cost_usd", "max_tokens", "max_model_calls"} & set(subject.limits)
+        limited = any(_COST.fullmatch(name) for name in subject.limits)
         counted = any(kind == "tokens" for plan in subject.setup.plans for kind in kinds(plan))
         if asks and not limited and not counted:
             yield self.finding("no limit of cost or tokens is set for a run")

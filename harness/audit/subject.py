@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.audit.bounds import Verdict
 from harness.audit.certificate import Certificate
 from harness.check import Check
 from harness.model import Finding
-from harness.setups import Agent, Chain, Condition, Group, Plan, Setup, Talk, Team, Voice
+from harness.setups import (
+    Agent,
+    Ask,
+    Chain,
+    Choice,
+    Condition,
+    Group,
+    Plan,
+    Recursion,
+    Setup,
+    Talk,
+    Team,
+    Untold,
+    Voice,
+    Workflow,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What is judged: the set-up, its certificate, the *limits* of the project, and the agents whose code holds a key.
+    """What is judged: the set-up, its certificate, the *limits* that hold, and the agents whose code holds a key.
 
-    *keys* gives, by the name of an agent, the line that a key stands in.
+    *each* are the certificates of the set-up's conversations, in order; none if there is but one. *keys* gives, by the
+    name of an agent, the line that a key stands in.
     """
 
     setup: Setup
     certificate: Certificate | None
+    each: Sequence[Certificate] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
+
+    def ending(self, verdict: Verdict) -> Iterator[tuple[int, list[str]]]:
+        """Yield the number and the path of each conversation with that *verdict*."""
+        every = self.each or ([self.certificate] if self.certificate is not None else [])
+        for number, certificate in enumerate(every):
+            if certificate.verdict is verdict:
+                yield number, list(certificate.bound.path)
 
 
 class RedLine(Check):
@@ -100,3 +125,28 @@ def by_model(plan: Plan) -> Iterator[str]:
             yield from (voice.name for voice in each.members)
         elif isinstance(each, Team) and each.order in {"model", "ledger"}:
             yield from (member.name for member in each.members)
+
+
+def titled(plan: Plan) -> str:  # noqa: C901, PLR0911 - one return a kind
+    """Say in a few words which conversation *plan* is of."""
+    match plan:
+        case Talk():
+            return f"the chat of {plan.starter.name} and {plan.recipient.name}"
+        case Group():
+            return f"the group chat of {plan.manager}"
+        case Chain() if len(plan.links) == 1:
+            return titled(plan.links[0])
+        case Chain():
+            return f"{len(plan.links)} chats one after another"
+        case Choice():
+            return " or ".join(map(titled, plan.ways))
+        case Team():
+            return f"the team {plan.name}"
+        case Ask():
+            return f"a question to {plan.member.name}"
+        case Workflow():
+            return f"the channel {plan.name}"
+        case Recursion():
+            return f"the chat of {plan.path[0]}"
+        case Untold():
+            return plan.what

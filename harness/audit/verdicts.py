@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.audit.certificate import Certificate
 from harness.audit.lines import CHECKLIST
+from harness.audit.reaching import Unreached
+from harness.audit.subject import titled
 from harness.model import Finding, Json, Severity
-from harness.setups import Agent, Place, Setup
+from harness.setups import Agent, Origin, Place, Setup
 from harness.text import one_line
 
 _LONGEST = 400
@@ -16,13 +18,19 @@ _LONGEST = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """Everything that is said of one set-up. *ended* says what ended the program, if anything did."""
+    """Everything that is said of one set-up. *ended* says what ended the program, if anything did.
+
+    *certificate* holds for all its conversations, and *each* for one, in order. *unreached* are the lines of the target
+    that nothing can be said of.
+    """
 
     target: str
     setup: Setup
     certificate: Certificate | None
     findings: Sequence[Finding]
+    each: Sequence[Certificate] = ()
     ended: str | None = None
+    unreached: Sequence[Unreached] = ()
 
     def document(self) -> dict[str, Json]:
         """Give it as JSON: the public form of ``audit --format json``."""
@@ -31,12 +39,24 @@ class Audit:
             "target": self.target,
             "framework": self.setup.framework,
             "certificate": None if self.certificate is None else certificate(self.certificate),
+            "conversations": list(self._conversations()),
             "checklist": checklist(self.findings),
-            "findings": [finding(each, agents) for each in self.findings],
+            "findings": [finding(each, agents, self.setup.origins) for each in self.findings],
             "agents": [described(agent) for agent in self.setup.agents],
             "ended": self.ended,
             "ended_at": _place(self.setup.stopped),
+            "not_judged": [{"line": one.line, "what": one.what, "function": one.function} for one in self.unreached],
         }
+
+    def _conversations(self) -> Iterator[dict[str, Json]]:
+        for number, (plan, proved) in enumerate(zip(self.setup.plans, self.each, strict=True)):
+            origin = self.setup.origins[number] if number < len(self.setup.origins) else None
+            yield {
+                "what": one_line(titled(plan), _LONGEST),
+                "begun": origin is not None and origin.begun,
+                **((_place(origin.place) if origin is not None else None) or {"file": None, "line": None}),
+                "certificate": certificate(proved),
+            }
 
 
 def certificate(found: Certificate) -> dict[str, Json]:
@@ -66,11 +86,13 @@ def checklist(findings: Sequence[Finding]) -> list[dict[str, Json]]:
     ]
 
 
-def finding(found: Finding, agents: Mapping[str, Agent]) -> dict[str, Json]:
-    """Give a finding as JSON, with the line that makes the agent it is about."""
-    name = found.evidence.get("agent")
+def finding(found: Finding, agents: Mapping[str, Agent], origins: Sequence[Origin] = ()) -> dict[str, Json]:
+    """Give a finding as JSON, with the line that makes the agent it is about, or begins the conversation."""
+    name, number = found.evidence.get("agent"), found.evidence.get("conversation")
     agent = agents.get(name) if isinstance(name, str) else None
     place = _place(agent.place) if agent is not None else None
+    if isinstance(number, int) and number < len(origins):
+        place = _place(origins[number].place)
     return {
         "code": found.code,
         "name": found.name,

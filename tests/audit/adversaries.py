@@ -70,6 +70,14 @@ def ping_pong(number: int, tools: Sequence[str], names: Sequence[str]) -> Answer
     return Calls((over[number % len(over)],)) if over else names[number % len(names)] if names else "Let us go on."
 
 
+def the_last(_number: int, _tools: Sequence[str], names: Sequence[str]) -> Answer:
+    return names[-1] if names else "Let us go on."
+
+
+def third_time(number: int, _tools: Sequence[str], names: Sequence[str]) -> Answer:
+    return names[-1] if names and number % 3 == 2 else "Let us go on."
+
+
 def code(_number: int, _tools: Sequence[str], _names: Sequence[str]) -> Answer:
     return CODE
 
@@ -101,8 +109,8 @@ def hesitant(number: int, _tools: Sequence[str], names: Sequence[str]) -> Answer
 CONSTANT: dict[str, Adversary] = {
     each.__name__: each
     for each in (
-        text, wrong_word, empty, nothing, tool, other_tool, unknown_tool, ping_pong, code, both_ways, first_way,
-        on_track, stalled, hesitant,
+        text, wrong_word, empty, nothing, tool, other_tool, unknown_tool, ping_pong, the_last, third_time, code,
+        both_ways, first_way, on_track, stalled, hesitant,
     )
 }  # fmt: skip
 

@@ -90,7 +90,7 @@ def drive(build: Callable[[], Chat], adversary: Adversary, human: str, cap: int)
         (agents, "a_get_human_input", a_ask),
     ]
     with (
-        _changed(changes),
+        changed(changes),
         _deep(),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
@@ -154,7 +154,7 @@ def captured(chat: Chat) -> Any:
     try:
         with (
             cheap(),
-            _changed([(clients.OpenAIClient, "create", create)]),
+            changed([(clients.OpenAIClient, "create", create)]),
             quiet[0],
             quiet[1],
             contextlib.suppress(Past),
@@ -170,7 +170,7 @@ def cheap() -> Iterator[None]:
     """Let agents be made with one client for all."""
     from autogen.oai import client as clients
 
-    with _changed([(clients, "OpenAI", _shared_client)]):
+    with changed([(clients, "OpenAI", _shared_client)]):
         yield
 
 
@@ -187,7 +187,8 @@ def _shared_client(**_settings: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _changed(changes: list[tuple[Any, str, Any]]) -> Iterator[None]:
+def changed(changes: list[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Put other values into classes and modules for a while."""
     before = [(owner, name, vars(owner)[name]) for owner, name, _ in changes]
     for owner, name, value in changes:
         setattr(owner, name, value)

@@ -18,9 +18,10 @@ CAP = 720
 SEED = 20
 _LEDGERS = frozenset({"on_track", "stalled", "hesitant"})
 _PER_FAMILY = {
-    "classic": ("text", "empty", "nothing", "tool", "unknown_tool", "ping_pong", "wrong_word"),
+    "classic": ("text", "empty", "nothing", "tool", "unknown_tool", "ping_pong", "the_last", "wrong_word"),
     "agentchat": (
-        "text", "empty", "tool", "other_tool", "unknown_tool", "ping_pong", "both_ways", "first_way", "wrong_word"
+        "text", "empty", "tool", "other_tool", "unknown_tool", "ping_pong", "the_last", "third_time", "both_ways",
+        "first_way", "wrong_word", "code",
     ),
     "ag2": ("text", "empty", "tool", "other_tool", "unknown_tool"),
 }  # fmt: skip

@@ -156,3 +156,100 @@ def test_what_takes_too_long_is_ended(folder: Path) -> None:
     done = audit(folder, "app.py", "--seconds", "3")
     assert done.returncode == 3
     assert "asked for nothing within 3 s" in done.stderr
+
+
+_SEVERAL = """
+import autogen
+import harness
+
+config = {"config_list": [{"model": "gpt-4o"}]}
+writer = autogen.AssistantAgent("writer", llm_config=config)
+user = autogen.UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False)
+members = [autogen.ConversableAgent(name, llm_config=config, human_input_mode="NEVER") for name in "abc"]
+manager = autogen.GroupChatManager(
+    autogen.GroupChat(members, [], max_round=5), llm_config=config
+)
+
+
+class Critic(autogen.AssistantAgent):
+    pass
+
+
+def later():
+    critic = Critic("critic", llm_config=config)
+    user.initiate_chat(
+        critic,
+        message="Hello.",
+    )
+
+
+def other(agent):
+    user.initiate_chat(agent, message="Hello.")
+
+
+if __name__ == "__main__":
+    with harness.guard({"max_cost_usd": 1}):
+        user.initiate_chat(writer, message="Hello.", max_turns=2)
+    user.initiate_chat(manager, message="Hello.")
+    later()
+    other(writer)
+"""
+
+
+def test_every_conversation_that_is_ready_is_judged_and_what_was_not_reached_is_told(folder: Path) -> None:
+    (folder / "app.py").write_text(_SEVERAL)
+    found = json.loads(audit(folder, "app.py", "--json").stdout)
+    told = [(each["what"], each["begun"], each["line"]) for each in found["conversations"]]
+    assert told == [("the chat of user and writer", True, 32), ("the group chat of chat_manager", False, 9)]
+    bounds = [each["certificate"]["messages"] for each in found["conversations"]]
+    assert bounds == [4, 5]
+    assert (found["certificate"]["messages"], found["certificate"]["model_calls"]) == (5, 16)
+    missed = [(each["line"], each["what"], each["function"]) for each in found["not_judged"]]
+    assert missed == [
+        (19, "Critic", "later"),
+        (20, "initiate_chat", "later"),
+        (27, "initiate_chat", None),
+        (33, "initiate_chat", None),
+    ]
+    done = audit(folder, "app.py")
+    assert "bounded: the group chat of chat_manager, not begun yet  app.py:9" in done.stdout
+    assert "app.py:19  Critic  (harness audit app:later)" in done.stdout
+    assert json.loads(audit(folder, "app:later", "--json").stdout)["certificate"]["messages"] == 201
+
+
+@pytest.mark.parametrize(
+    ("how", "settings"),
+    [
+        ("", "[tool.harness.guard]\nmax_cost_usd = 1\n"),
+        ("", "[tool.harness.limits]\nmax_tokens = 1000\n"),
+        ("import harness; harness.instrument(guard=harness.Guard())", ""),
+        ("import harness; held = harness.guard(); held.__enter__()", ""),
+    ],
+)  # fmt: skip
+def test_a_guard_limits_the_cost_wherever_it_is_set_up(folder: Path, how: str, settings: str) -> None:
+    (folder / "pyproject.toml").write_text(settings)
+    (folder / "app.py").write_text(_PROGRAM.replace("    user.initiate_chat", f"    {how}\n    user.initiate_chat"))
+    found = json.loads(audit(folder, "app.py", "--json").stdout)
+    assert "A703" not in {each["code"] for each in found["findings"]}
+
+
+def test_a_guard_without_a_limit_of_cost_is_none_and_one_that_would_stop_at_once_hides_nothing(folder: Path) -> None:
+    guards = (
+        'harness.guard({"max_cost_usd": None, "max_model_calls": None})',
+        'harness.guard({"max_cost_usd": 0.0}, fail_closed=True)',
+    )
+    for guard, found_fault in zip(guards, (True, False), strict=True):
+        (folder / "app.py").write_text(
+            _PROGRAM.replace(
+                "    user.initiate", f"    import harness; held = {guard}; held.__enter__()\n    user.initiate"
+            )
+        )
+        found = json.loads(audit(folder, "app.py", "--json").stdout)
+        assert found["ended"].startswith("chat call of writer")
+        assert ("A703" in {each["code"] for each in found["findings"]}) == found_fault
+
+
+def test_a_program_cannot_take_the_refusal_off(folder: Path) -> None:
+    away = "    import harness; harness.instrument(); harness.uninstrument()\n    user.initiate_chat"
+    (folder / "app.py").write_text(_PROGRAM.replace("    user.initiate_chat", away))
+    assert json.loads(audit(folder, "app.py", "--json").stdout)["ended"] == "chat call of writer"

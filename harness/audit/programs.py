@@ -1,0 +1,71 @@
+"""The set-up of a program: every conversation that it has begun, or has made ready, by the time it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.adapters import ag2_audit, ag2_capture, agentchat_audit, agentchat_capture, classic_capture
+from harness.adapters.capturing import Captured
+from harness.errors import UsageError
+from harness.setups import Origin, Place, Plan, Setup
+
+Found = tuple[Any, Origin]
+"""A plan, or what a framework's adapter makes of one, with where it comes from."""
+
+
+def of_program(captured: Captured, *, stopped: Place | None) -> Setup:
+    """Describe what a program has made and begun. Raises UsageError if there is nothing of the kind."""
+    framework = next((begun.framework for begun in captured.begun), None)
+    if framework == "autogen" or (framework is None and _any(captured, "_reply_func_list")):
+        return replace(_classic(captured), stopped=stopped)
+    if framework == "ag2" or (framework is None and _any(captured, "_drive_scope")):
+        return replace(_ag2(captured), stopped=stopped)
+    members = agentchat_capture.members(captured)
+    if not members:
+        raise UsageError("the program made no agent before it ended", hint="Name the file that makes the agents.")
+    found = [*_begun(captured), *_ready(captured, agentchat_capture.roots(captured), agentchat_audit.plan)]
+    agents = tuple(agentchat_capture.describe(each, captured) for each in members)
+    return _setup("autogen_agentchat", agents, found, stopped=stopped)
+
+
+def classic(found: Sequence[Found], captured: Captured) -> Setup:
+    """Describe classic chats: each a plan, and what else was met when it was made."""
+    members = classic_capture.members(captured, [plans for (_, plans), _ in found])
+    agents = tuple(classic_capture.describe(each, captured) for each in members)
+    aside = tuple(dict.fromkeys(what for (_, plans), _ in found for what in plans.aside))
+    return _setup("autogen", agents, [(plan, origin) for (plan, _), origin in found], aside=aside)
+
+
+def _classic(captured: Captured) -> Setup:
+    found = _begun(captured, "autogen")
+    met = {key for (_, plans), _ in found for key in plans.met}
+    managers = [each for each in captured.made if getattr(each, "groupchat", None) is not None and id(each) not in met]
+    return classic([*found, *_ready(captured, managers, classic_capture.alone)], captured)
+
+
+def _ag2(captured: Captured) -> Setup:
+    channels = [(plan(), Origin(place=None, begun=True)) for plan in captured.channels.values()]
+    found = [one for one in channels if one[0] is not None] or _begun(captured, "ag2")
+    ready = [] if captured.channels else _ready(captured, ag2_capture.roots(captured), ag2_audit.plan)
+    agents = tuple(ag2_capture.describe(each, captured) for each in ag2_capture.members(captured))
+    return _setup("ag2", agents, [*found, *ready])
+
+
+def _begun(captured: Captured, framework: str = "autogen_agentchat") -> list[Found]:
+    of_it = [begun for begun in captured.begun if begun.framework == framework]
+    return [(begun.plan(), Origin(place=begun.place, begun=True)) for begun in of_it]
+
+
+def _ready(captured: Captured, made: Iterable[Any], plan: Any) -> list[Found]:  # noqa: ANN401 - one a framework
+    return [(plan(each), Origin(place=captured.places.get(id(each)), begun=False)) for each in made]
+
+
+def _setup(framework: str, agents: Any, found: Sequence[tuple[Plan, Origin]], **more: Any) -> Setup:  # noqa: ANN401
+    plans, origins = tuple(plan for plan, _ in found), tuple(origin for _, origin in found)
+    return Setup(framework=framework, agents=agents, plans=plans, origins=origins, **more)
+
+
+def _any(captured: Captured, mark: str) -> bool:
+    return any(hasattr(each, mark) for each in captured.made)
