@@ -180,8 +180,8 @@ class Member:
 
     *calls* are the most model calls of one turn, None where nothing limits them (*why* says what does not).
     *hidden* names the function that nobody can look into. *tells* says whether its model says how many tokens it
-    took, None where that is not known. *plain* says that it can only answer with a text. *inner* is what it has
-    others do each turn, *says* what it says itself, and *events* the tool calls, their results and the like that it
+    took, None where that is not known, and *hushed* that it may ask none once somebody else has spoken. *plain* says
+    that it can only answer with a text. *inner* is what it has others do each turn, *says* what it says itself, and *events* the tool calls, their results and the like that it
     reports.
     """
 
@@ -191,6 +191,7 @@ class Member:
     hidden: str | None = None
     human: bool = False
     tells: bool | None = True
+    hushed: bool = False
     plain: bool = False
     says: int = 1
     events: int = 0

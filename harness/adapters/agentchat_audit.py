@@ -74,9 +74,10 @@ def member(found: Any) -> Member:  # noqa: PLR0911 - one return a kind of agent
         return Member(name=name, calls=0, human=True, tells=False, plain=plain, events=1)
     if kind == "SocietyOfMindAgent":
         inner = team(found._team, inside=True)  # noqa: SLF001 - said nowhere else
-        # Where its team may end before anybody has spoken, it asks no model, and there are no tokens to tell.
-        said = tells(client) if isinstance(inner, Team) and inner.condition is None else False
-        return Member(name=name, calls=1, tells=said, plain=True, inner=inner)
+        # Where its team ends before anybody in it has spoken, it asks no model, and there are no tokens to tell.
+        ends = inner.condition if isinstance(inner, Team) else Condition(kind="hidden", why=name)
+        said = tells(client) if ends is None or _by_others(ends) else False
+        return Member(name=name, calls=1, tells=said, hushed=ends is not None, plain=True, inner=inner)
     if kind == "CodeExecutorAgent":
         tries = 1 + int(getattr(found, "_max_retries_on_error", 0) or 0)
         # Each try asks for code, each but the last whether to try again, and at the end the result is told.
@@ -87,6 +88,15 @@ def member(found: Any) -> Member:  # noqa: PLR0911 - one return a kind of agent
     if kind not in _CALLS:
         return Member(name=name, hidden=_where(type(found)), tells=None)
     return Member(name=name, calls=_CALLS[kind], tells=tells(found))
+
+
+def _by_others(condition: Condition) -> bool:
+    """Say whether a condition is met at the start only by what others have said: the agent itself brings one message."""
+    if condition.parts:
+        return all(map(_by_others, condition.parts))
+    return condition.kind in {"said", "acts", "seconds", "outside", "tokens"} or (
+        condition.kind == "messages" and (condition.limit or 0) > 1
+    )
 
 
 def _assistant(found: Any, name: str) -> Member:

@@ -82,10 +82,13 @@ def _tokens(team: Team, condition: Condition, _task: int) -> Turns:
     """Count one token a turn, the least that a model takes: a prompt is never empty."""
     if condition.limit is None:
         return Turns(verdict=Verdict.UNBOUNDED, why=(f"{condition.why} counts answers alone, and they may be empty",))
-    telling = [member for member in team.members if member.tells]
+    telling = [member for member in team.members if member.tells and not member.hushed]
+    hushed = [member for member in team.members if member.tells and member.hushed]
     quiet = [member.name for member in team.members if member.tells is None]
     if len(telling) == len(team.members):
         most = int(condition.limit)
+    elif len(hushed) == 1 and len(telling) + 1 == len(team.members):
+        most = 2 * int(condition.limit) + 1  # each time it says nothing, another has told before
     elif telling and _in_turn(team) and not quiet:
         most = int(condition.limit) * len(team.members)
     elif quiet:
@@ -93,7 +96,7 @@ def _tokens(team: Team, condition: Condition, _task: int) -> Turns:
             verdict=Verdict.UNKNOWN, why=(f"{condition.why} needs to be told tokens, and {quiet[0]} may not tell them",)
         )
     else:
-        silent = next((member.name for member in team.members if not member.tells), team.name)
+        silent = next(member.name for member in team.members if member not in telling)
         said = f"{condition.why} counts what it is told, and nobody has to tell it {silent}'s tokens"
         return Turns(verdict=Verdict.UNBOUNDED, why=(said,))
     return _after(most, condition, "a turn takes more than one token")

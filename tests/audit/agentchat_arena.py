@@ -19,7 +19,7 @@ def drive(build: Callable[[], Any], adversary: Adversary, human: str, cap: int) 
     """Run what *build* makes until it ends, or has passed *cap*. *human* is what a person answers each time."""
     from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, SelectSpeakerEvent
     from autogen_agentchat.teams._group_chat._base_group_chat_manager import BaseGroupChatManager
-    from autogen_ext.models.openai import OpenAIChatCompletionClient
+    from autogen_ext.models.openai import BaseOpenAIChatCompletionClient
 
     seen = Seen()
     asked = 0
@@ -62,8 +62,8 @@ def drive(build: Callable[[], Any], adversary: Adversary, human: str, cap: int) 
 
     before = BaseGroupChatManager._transition_to_next_speakers
     changes: list[tuple[Any, str, Any]] = [
-        (OpenAIChatCompletionClient, "create", create),
-        (OpenAIChatCompletionClient, "create_stream", create_stream),
+        (BaseOpenAIChatCompletionClient, "create", create),
+        (BaseOpenAIChatCompletionClient, "create_stream", create_stream),
         (BaseGroupChatManager, "_transition_to_next_speakers", going_on),
     ]
     logging.disable(logging.CRITICAL)

@@ -108,6 +108,22 @@ def _tokens() -> Iterator[tuple[str, Built]]:
             f"tokens of a society alone, inside until {name}",
             lambda name=name: grid._rr([_society(grid._rr(grid._agents(2), grid._conditions()[name](), 3))], tokens()),
         )
+    for name in ("max 2", "max 5", "word", "time"):
+        yield (
+            f"tokens of a society picked or not, inside until {name}",
+            lambda name=name: grid._select(
+                [_society(grid._rr(grid._agents(2), grid._conditions()[name](), 3)), grid._agent("z")],
+                tokens(),
+                allow_repeated_speaker=True,
+            ),
+        )
+    yield (
+        "tokens of two societies",
+        lambda: grid._rr(
+            [_society(grid._rr(grid._agents(2), grid._conditions()["max 2"](), 3), name) for name in ("x", "y")],
+            tokens(),
+        ),
+    )
     yield "tokens of one who runs code", lambda: grid._rr([_coder()], tokens())
     yield "tokens of one who runs code, and another", lambda: grid._rr([_coder(), grid._agent("z")], tokens())
 
