@@ -91,7 +91,7 @@ def member(found: Any) -> Member:  # noqa: PLR0911 - one return a kind of agent
 
 
 def _by_others(condition: Condition) -> bool:
-    """Say whether a condition is met at the start only by what others have said: the agent itself brings one message."""
+    """Say whether a condition is met at the start only by what others said: oneself brings one message."""
     if condition.parts:
         return all(map(_by_others, condition.parts))
     return condition.kind in {"said", "acts", "seconds", "outside", "tokens"} or (

@@ -74,6 +74,8 @@ def _streaming(name: str, *, usage: bool) -> Any:
 
 
 def _tokens() -> Iterator[tuple[str, Built]]:
+    from autogen_agentchat.conditions import TokenUsageTermination
+
     tokens = grid._conditions()["tokens 7"]
     yield "tokens of a server that tells none", lambda: grid._rr([_quiet("a"), _quiet("b")], tokens())
     yield "tokens, one server tells none", lambda: grid._rr([_quiet("a"), grid._agent("b")], tokens())
@@ -113,7 +115,7 @@ def _tokens() -> Iterator[tuple[str, Built]]:
             f"tokens of a society picked or not, inside until {name}",
             lambda name=name: grid._select(
                 [_society(grid._rr(grid._agents(2), grid._conditions()[name](), 3)), grid._agent("z")],
-                tokens(),
+                TokenUsageTermination(max_total_token=2),
                 allow_repeated_speaker=True,
             ),
         )
