@@ -40,8 +40,6 @@ class Plans:
         turns = turns if isinstance(turns, int) else None
         asynchronous = bool(settings.get("asynchronous"))
         loose = "asynchronous chats of this version count each answer twice" if asynchronous and self._twice else ""
-        if not settings.get("clear_history", True):
-            loose = loose or "the counts of an earlier chat go on"
         summary = self._summary(settings.get("summary_method"), sender, recipient)
         held = self._peer_limit and not asynchronous
         starter = self.voice(sender, recipient, path)

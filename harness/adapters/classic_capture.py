@@ -55,6 +55,13 @@ def attach(captured: Captured, patches: Patches) -> None:  # noqa: C901 - one ho
 
         return initiate_chats
 
+    def a_queueing(original: Function) -> Function:
+        async def a_initiate_chats(*args: Any, **kwargs: Any) -> Any:
+            with captured.conversation(MODULE, lambda: _queued(args, kwargs, asynchronous=True)):
+                return await original(*args, **kwargs)
+
+        return a_initiate_chats
+
     def replying(original: Function) -> Function:
         def generate_reply(self: Any, *args: Any, **kwargs: Any) -> Any:
             with captured.conversation(MODULE, lambda: _once(self)):
@@ -66,9 +73,11 @@ def attach(captured: Captured, patches: Patches) -> None:  # noqa: C901 - one ho
     patches.wrap(ConversableAgent, "initiate_chat", starting)
     patches.wrap(ConversableAgent, "a_initiate_chat", a_starting)
     patches.wrap(ConversableAgent, "initiate_chats", queueing)
+    patches.wrap(ConversableAgent, "a_initiate_chats", a_queueing)
     patches.wrap(ConversableAgent, "generate_reply", replying)
     for module in (chat, autogen, autogen.agentchat):
         patches.wrap(module, "initiate_chats", queueing)
+        patches.wrap(module, "a_initiate_chats", a_queueing)
     patches.wrap(docker_commandline_code_executor.DockerCommandLineCodeExecutor, "__init__", _contained)
     for module in (autogen, autogen.oai, openai_utils):
         patches.wrap(module, "config_list_from_json", _configured)
@@ -114,11 +123,11 @@ def _begun(
     return plans.chat(agent, given["recipient"], asynchronous=asynchronous, **settings), plans
 
 
-def _queued(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def _queued(args: tuple[Any, ...], kwargs: Mapping[str, Any], *, asynchronous: bool = False) -> Any:
     plans = Plans()
     agent = args[0] if args and hasattr(args[0], "generate_reply") else None
     queue = kwargs.get("chat_queue") or args[-1]
-    return plans.queue(queue, agent), plans
+    return plans.queue([{**chat, "asynchronous": asynchronous} for chat in queue], agent), plans
 
 
 def _once(agent: Any) -> Any:

@@ -146,7 +146,7 @@ def captured(chat: Chat) -> Any:
     plans: list[Any] = []
 
     def create(_client: Any, _params: Any) -> Any:
-        plans.append(found.begun[0][1]()[0])
+        plans.append(found.begun[0].plan()[0])
         raise Past
 
     classic_capture.attach(found, patches)
@@ -162,7 +162,7 @@ def captured(chat: Chat) -> Any:
             chat.begin()
     finally:
         patches.undo()
-    return plans[0] if plans else found.begun[0][1]()[0]
+    return plans[0] if plans else found.begun[0].plan()[0]
 
 
 @contextlib.contextmanager
