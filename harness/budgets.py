@@ -19,7 +19,7 @@ from typing import Final
 
 from harness import prices, semconv
 from harness.call import Call, Reply
-from harness.canonical import encode
+from harness.canonical import length
 from harness.errors import UsageError
 from harness.model import Json, Operation
 from harness.text import one_line
@@ -117,6 +117,7 @@ class Budget:
         self._limits = [limit for limit in limits if limit.span in {"run", "agent"}]
         self._reserving = reserving
         self._accounts: defaultdict[str | None, _Account] = defaultdict(_Account)
+        self._holding: dict[str | None, Sequence[tuple[Limit, _Account]]] = {}
         self._lock = threading.Lock()
 
     def reached(self, agent: str | None, now: Mapping[str, float], *, spent: bool = False) -> Reached | None:
@@ -125,13 +126,13 @@ class Budget:
         With *spent* what calls use is looked at, too.
         """
         with self._lock:
-            for limit in self._of(agent):
+            for limit, account in self._of(agent):
                 if limit.kind in now:
                     used = now[limit.kind]
                     # The turn that is going on is counted already.
                     over = used > limit.most if limit.kind == "turns" else used >= limit.most
                 else:
-                    used = self._account(limit).used[limit.kind]
+                    used = account.used[limit.kind]
                     over = spent and used >= limit.most
                 if over:
                     return Reached(limit=limit, used=used)
@@ -140,8 +141,7 @@ class Budget:
     def reserve(self, agent: str | None, bound: Bound) -> Ticket | Reached:
         """Promise a call what it may use, or say which limit has no room for it."""
         with self._lock:
-            for limit in self._of(agent):
-                account = self._account(limit)
+            for limit, account in self._of(agent):
                 used, promised = account.used[limit.kind], account.promised[limit.kind]
                 asked = room(limit, used, promised, bound, reserving=self._reserving)
                 if asked:
@@ -162,11 +162,13 @@ class Budget:
                 for kind, amount in used.items():
                     account.used[kind] += amount
 
-    def _of(self, agent: str | None) -> Iterator[Limit]:
-        return (limit for limit in self._limits if limit.span == "run" or limit.agent == agent)
-
-    def _account(self, limit: Limit) -> _Account:
-        return self._accounts[limit.agent if limit.span == "agent" else None]
+    def _of(self, agent: str | None) -> Sequence[tuple[Limit, _Account]]:
+        """List the limits that hold for *agent*, each with the account that it is about: found out once."""
+        found = self._holding.get(agent)
+        if found is None:
+            held = [limit for limit in self._limits if limit.span == "run" or limit.agent == agent]
+            found = self._holding[agent] = [(limit, self._accounts[limit.agent]) for limit in held]
+        return found
 
     def _both(self, agent: str | None) -> list[_Account]:
         return [self._accounts[whose] for whose in dict.fromkeys((None, agent))]
@@ -201,6 +203,7 @@ class Bounds:
         self._reserve_output = reserve_output
         self._overrides = overrides
         self._histories: dict[int, tuple[list[Json], int]] = {}
+        self._tools: tuple[Sequence[Json], int] = (), size(())
 
     def of(self, call: Call) -> Bound:
         """Say what *call* may use at most."""
@@ -210,7 +213,8 @@ class Bounds:
             return Bound(least={}, most={})
         request = call.request
         parameters = request.get("parameters") or {}
-        given = self._said(request.get("messages") or ()) + size([request.get("tools") or (), parameters])
+        given = self._said(request.get("messages") or ()) + self._offered(request.get("tools") or ())
+        given += size(parameters) + _AROUND
         cap = output_cap(parameters)
         taken = (self._reserve_output if cap is None else cap) * choices(parameters)
         least: dict[str, float] = {"tokens": given, "model_calls": 1}
@@ -221,6 +225,12 @@ class Bounds:
             most["cost_usd"] = cost
             least["cost_usd"] = prices.cost_usd(model, given, 0, overrides=self._overrides) or 0.0
         return Bound(least=least, most=most, sure=cap is not None, input_tokens=given)
+
+    def _offered(self, tools: Sequence[Json]) -> int:
+        """Count the bytes of *tools*: once for as long as the same are offered."""
+        if tools is not self._tools[0]:
+            self._tools = tools, size(tools)
+        return self._tools[1]
 
     def _said(self, messages: Sequence[Json]) -> int:
         """Bound the tokens of *messages* from above: their bytes, and their pictures."""
@@ -239,11 +249,12 @@ class Bounds:
 
 
 _MOST_HISTORIES = 64
+_AROUND = len("[]")
 
 
 def size(value: Json) -> int:
     """Count the bytes of *value* as JSON, and of what stands between it and the next."""
-    return len(encode(value).encode(errors="replace")) + 1
+    return length(value) + 1
 
 
 def used(

@@ -23,6 +23,14 @@ def encode(value: Any) -> str:  # noqa: ANN401 - any JSON value
         return _careful(value, sort=False)
 
 
+def length(value: Any) -> int:  # noqa: ANN401
+    """Count the bytes of *value* as :func:`encode` writes it, in UTF-8."""
+    try:
+        return len(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
+    except (TypeError, ValueError, RecursionError):
+        return len(_careful(value, sort=False).encode(errors="replace"))
+
+
 def canonical(value: Any) -> str:  # noqa: ANN401
     """Write *value* as compact JSON with sorted keys: equal values give equal text."""
     try:

@@ -199,7 +199,7 @@ class Guard:
         self.active = False
         for state in self._states:
             with state.lock:
-                found = state.judge.suppress(state.judge.finish())
+                found = state.judge.finish()
             self.findings.extend((state.run.run_id, finding) for finding in found)
         self._states.clear()
 
@@ -247,7 +247,7 @@ class Guard:
             found["nudge"] = nudge
         return found
 
-    def see(self, state: _Guarded, scope: Scope, line: str, contents: Sequence[Part], links: Sequence[Link]) -> None:
+    def see(self, state: _Guarded, scope: Scope, contents: Sequence[Part], links: Sequence[Link]) -> None:
         """Judge what the trace has written."""
         if not self._watches or semconv.HARNESS_GUARD in scope.record["attributes"]:
             return
@@ -255,8 +255,8 @@ class Guard:
             with state.lock:
                 found = [
                     (event, finding)
-                    for event in state.events.see(scope, line, contents, links)
-                    for finding in state.judge.suppress(state.judge.see(event))
+                    for event in state.events.see(scope, contents, links)
+                    for finding in state.judge.see(event)
                 ]
             for event, finding in found:
                 self._found(state, event, finding)

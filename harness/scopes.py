@@ -90,13 +90,13 @@ class Scope:
         return scope
 
 
-def _reader() -> Callable[[], otel.Context]:
-    """Give what reads the OpenTelemetry context: its own variable, where it has one, which is twice as fast."""
+def _directly() -> tuple[Callable[[], otel.Context], Callable[[otel.Context], object]]:
+    """Give what reads the OpenTelemetry context and what sets it: its own variable's, which is twice as fast."""
     variable = getattr(getattr(otel, "_RUNTIME_CONTEXT", None), "_current_context", None)
-    return variable.get if isinstance(variable, ContextVar) else otel.get_current
+    return (variable.get, variable.set) if isinstance(variable, ContextVar) else (otel.get_current, otel.attach)
 
 
-_read = _reader()
+_read, _set = _directly()
 
 
 def current() -> Scope | None:
@@ -123,12 +123,12 @@ def put(scope: Scope | None, span: Span | None = None) -> None:
     """Make *scope* the innermost open operation as :func:`swap` does, where it is known not to be."""
     span = span or (scope.span if scope is not None else None)
     context = otel.Context({**_read(), _SCOPE: scope})
-    otel.attach(context if span is None else bridging.inside(span, context))
+    _set(context if span is None else bridging.inside(span, context))
 
 
 def given_run() -> RunState | None:
     """Give the run that a block around this asked for, if any."""
-    run = otel.get_value(_RUN)
+    run = _read().get(_RUN)
     return run if isinstance(run, RunState) else None
 
 
@@ -144,7 +144,7 @@ def within(run: RunState) -> Iterator[None]:
 
 def given_guards() -> tuple[Any, ...]:
     """Give the guards of the blocks around this, outermost first."""
-    guards = otel.get_value(_GUARDS)
+    guards = _read().get(_GUARDS)
     return guards if isinstance(guards, tuple) else ()
 
 

@@ -55,8 +55,8 @@ class Guarding(Protocol):
     def settle(self, state: Any, ticket: Any, call: Call, reply: Reply | None) -> None:  # noqa: ANN401
         """Take in what became of a call; without a *reply* nobody knows."""
 
-    def see(self, state: Any, scope: Scope, line: str, contents: Sequence[Part], links: Sequence[Link]) -> None:  # noqa: ANN401
-        """Take in what the trace has written."""
+    def see(self, state: Any, scope: Scope, contents: Sequence[Part], links: Sequence[Link]) -> None:  # noqa: ANN401
+        """Take in the record of *scope* that the trace has written."""
 
     def changes(self, state: Any, agent: str | None) -> Mapping[str, Any]:  # noqa: ANN401
         """Say what the next model request of *agent* shall have: ``max_tokens``, a ``nudge``, or nothing."""
@@ -124,19 +124,22 @@ class Stops:
             return {}
         return {name: value for guard, state in self._of(run) for name, value in guard.changes(state, agent).items()}
 
-    def _see(self, scope: Scope, line: str, contents: Sequence[Part], links: Sequence[Link]) -> None:
+    def _see(self, scope: Scope, _line: str, contents: Sequence[Part], links: Sequence[Link]) -> None:
         for guard, state in self._of(scope.run):
-            guard.see(state, scope, line, contents, links)
+            guard.see(state, scope, contents, links)
 
     def _of(self, run: RunState) -> list[tuple[Guarding, Any]]:
         """List the guards of *run*: everybody's, and those of a block it is, or was, in. Those that are over go."""
+        known = run.guards
         for guard in (*self._everywhere, *given_guards()):
-            if guard not in run.guards:
-                run.guards.setdefault(guard, guard.begin(run))  # of threads that come at once, one begins it
-        found = list(run.guards.items())
+            if guard not in known:
+                known.setdefault(guard, guard.begin(run))  # of threads that come at once, one begins it
+        found = list(known.items())
+        if all(guard.active for guard, _ in found):
+            return found
         for guard, _ in found:
             if not guard.active:
-                run.guards.pop(guard, None)
+                known.pop(guard, None)
         return [(guard, state) for guard, state in found if guard.active]
 
     def _switched(self, run: RunState | None) -> StoppedError | None:

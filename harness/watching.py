@@ -9,7 +9,7 @@ processes take part in, each sees its own part.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -23,6 +23,7 @@ from harness.scopes import Scope
 
 _MOST_REMEMBERED = 4096
 _MOST_HISTORIES = 16
+_MOST_TURNS = 256
 
 
 class Watching:
@@ -31,32 +32,34 @@ class Watching:
     def __init__(self, number: int = 0) -> None:
         """Begin with the message *number*: how many of the run were spoken before."""
         self._number = number
+        self._run_id: str | None = None
+        self._turns: dict[str, tuple[str, Mapping[str, Json]]] = {}
         self._held: tuple[Span, Scope, Part] | None = None
         self._told: set[str] = set()
         self._asked: dict[str, tuple[Sequence[Link], Sequence[Part]]] = {}
         self._known: dict[str, Json] = {}
         self._histories: deque[tuple[int, str, list[Message]]] = deque(maxlen=_MOST_HISTORIES)
 
-    def see(self, scope: Scope, line: str, contents: Sequence[Part], links: Sequence[Link]) -> Iterator[Event]:
-        """Take in the record *line* of the span *scope*, and yield the events that it brings.
+    def see(self, scope: Scope, contents: Sequence[Part], links: Sequence[Link]) -> list[Event]:
+        """Take in the record of *scope* that was just written, and give the events that it brings.
 
         A message that is still being delivered waits for that, or for whatever comes next.
         """
-        span = _span(orjson.loads(line.encode(errors="replace")))
-        if self._held is not None:
-            yield self._deliver(span)
+        span = self._span(scope)
+        found = [] if self._held is None else [self._deliver(span)]
         if span.operation is Operation.MESSAGE:
-            yield from self._speak(span, scope, contents)
+            self._speak(found, span, scope, contents)
         elif span.status is Status.OPEN:
             if span.operation is Operation.CHAT:
                 self._asked[span.span_id] = links, contents
-            yield self._event(span, "start", span.start_ns, span.seq)
+            found.append(self._start(span))
         else:
             if span.end_seq == span.seq:
-                yield self._event(span, "start", span.start_ns, span.seq)
-            yield self._end(span, contents)
+                found.append(self._start(span))
+            found.append(self._end(span, contents))
+        return found
 
-    def _speak(self, span: Span, scope: Scope, contents: Sequence[Part]) -> Iterator[Event]:
+    def _speak(self, found: list[Event], span: Span, scope: Scope, contents: Sequence[Part]) -> None:
         if span.span_id in self._told:
             self._told.discard(span.span_id)
         elif not contents:
@@ -64,7 +67,7 @@ class Watching:
         elif span.status is Status.OPEN:
             self._held = span, scope, contents[0]
         else:
-            yield self._point(span, scope, contents[0])
+            found.append(self._point(span, scope, contents[0]))
 
     def _deliver(self, by: Span) -> Event:
         """Give the message that was held back: complete, if *by* says who heard it."""
@@ -93,8 +96,8 @@ class Watching:
             why = ending(span)
         return Event(seq=seq, number=self._number, at_ns=at_ns, phase="end", span=span, call=call, ending=why)
 
-    def _event(self, span: Span, phase: str, at_ns: int, seq: int) -> Event:
-        return Event(seq=seq, number=self._number, at_ns=at_ns, phase=phase, span=span)
+    def _start(self, span: Span) -> Event:
+        return Event(seq=span.seq, number=self._number, at_ns=span.start_ns, phase="start", span=span)
 
     def _history(self, links: Sequence[Link]) -> list[Message]:
         """Read a history; of one read before its beginning is taken over, for a link stands for all before it."""
@@ -120,26 +123,44 @@ class Watching:
             self._known[name] = orjson.loads(text)
         return self._known[name]
 
+    def _span(self, scope: Scope) -> Span:
+        """Read the record of *scope*: of its words those that were written, redacted as they are."""
+        record = scope.record
+        over = record["k"] == "e"
+        if self._run_id is None:
+            self._run_id = _read(scope.run.quoted)
+        name, attributes = self._words(scope)
+        return Span(
+            run_id=self._run_id,
+            trace_id=record["trace_id"],
+            span_id=record["span_id"],
+            parent_id=record["parent_id"] or None,
+            name=name,
+            kind=record["kind"],
+            operation=scope.operation,
+            status=_ENDED[record["status"]] if over else Status.OPEN,
+            seq=record["seq"],
+            end_seq=record["end_seq"] if over else None,
+            start_ns=record["start_ns"],
+            end_ns=record["end_ns"] if over else None,
+            attributes=attributes,
+        )
 
-_OPERATIONS = {operation.value: operation for operation in Operation}
+    def _words(self, scope: Scope) -> tuple[str, Mapping[str, Json]]:
+        """Read the name and the attributes that were written. Those of turns come again, and are read once."""
+        words = self._turns.get(scope.told)
+        if words is None:
+            read = _read(f"{{{scope.told}}}")
+            words = read["name"], read["attributes"]
+            if scope.operation is Operation.TURN:
+                if len(self._turns) >= _MOST_TURNS:
+                    self._turns.clear()
+                self._turns[scope.told] = words
+        return words
+
+
 _ENDED = {"ok": Status.OK, "error": Status.ERROR}
 
 
-def _span(record: dict[str, Json]) -> Span:
-    """Read a record that this process has just written: it is whole, as no stored one needs to be."""
-    over = record["k"] == "e"
-    return Span(
-        run_id=record["run_id"],
-        trace_id=record["trace_id"],
-        span_id=record["span_id"],
-        parent_id=record["parent_id"],
-        name=record["name"],
-        kind=record["kind"],
-        operation=_OPERATIONS[record["operation"]],
-        status=_ENDED[record["status"]] if over else Status.OPEN,
-        seq=record["seq"],
-        end_seq=record["end_seq"] if over else None,
-        start_ns=record["start_ns"],
-        end_ns=record["end_ns"] if over else None,
-        attributes=record["attributes"],
-    )
+def _read(text: str) -> Json:
+    return orjson.loads(text.encode(errors="replace"))

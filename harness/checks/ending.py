@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness import semconv
-from harness.check import Check, Need, Settings
+from harness.check import MESSAGES, TALKS_END, Check, Need, Settings
 from harness.model import LIMITS, Ending, EndingKind, Event, Finding, Operation, Severity, Status
 from harness.text import one_line
 
@@ -80,6 +80,7 @@ class EndedByLimit(Check):
     name = "ended-by-limit"
     severity = Severity.WARNING
     needs = frozenset({Need.CONTENT, Need.END})
+    watches = MESSAGES | TALKS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -214,6 +215,7 @@ class PredicateBroke(Check):
     name = "predicate-broke"
     severity = Severity.WARNING
     needs = frozenset({Need.END})
+    watches = MESSAGES | TALKS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness import prices, semconv
-from harness.check import Check, Need, Settings
+from harness.check import CHATS_END, MESSAGES, TALKS_END, Check, Need, Settings
 from harness.checks import could_end
 from harness.checks.answers import answer
 from harness.checks.ending import ONE_EXCHANGE, WORD, near_miss
@@ -64,6 +64,7 @@ class EndedLate(Check):
     severity = Severity.NOTE
     needs = frozenset({Need.CONTENT, Need.END})
     thresholds: ClassVar = {"messages": 3}
+    watches = MESSAGES | TALKS_END | CHATS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -178,6 +179,7 @@ class NothingEndsIt(Check):
     name = "nothing-ends-it"
     severity = Severity.NOTE
     needs = frozenset({Need.CONTENT, Need.END, Need.SETUP})
+    watches = MESSAGES | TALKS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

@@ -28,9 +28,9 @@ class Live:
         self._watching: dict[str, Watching] = {}
         attached.trace.watch = self._see
 
-    def _see(self, scope: Any, line: str, contents: Any, links: Any) -> None:
+    def _see(self, scope: Any, _line: str, contents: Any, links: Any) -> None:
         watching = self._watching.setdefault(scope.run.run_id, Watching())
-        self.events.setdefault(scope.run.run_id, []).extend(watching.see(scope, line, contents, links))
+        self.events.setdefault(scope.run.run_id, []).extend(watching.see(scope, contents, links))
 
 
 def seen(event: Event) -> Any:
