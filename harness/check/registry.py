@@ -39,11 +39,12 @@ def installed() -> tuple[type[Check], ...]:
 
 
 def explained() -> list[type[Check]]:
-    """List every check that can be in a finding: the installed ones, CheckCrashed, and the red lines of set-ups.
+    """List every check that can be in a finding: the installed ones, those of several runs, and of set-ups.
 
-    These stand in a room above this one, so they are loaded by name, and only to be explained.
+    The latter two stand in rooms above this one, so they are loaded by name, and only to be explained.
     """
-    return [*installed(), CheckCrashed, *import_module("harness.audit.lines").LINES]
+    across, lines = import_module("harness.across").CHECKS, import_module("harness.audit.lines").LINES
+    return [*sorted((*installed(), *across), key=lambda kind: kind.code), CheckCrashed, *lines]
 
 
 def classes(loaded: Any) -> list[type[Check]]:  # noqa: ANN401 - an entry point may be anything

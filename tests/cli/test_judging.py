@@ -118,6 +118,60 @@ def test_all_runs_are_judged_and_kept_and_of_many_only_those_with_findings_are_s
     assert execute(["check", "--all", found]) == 2
 
 
+def test_that_a_limit_is_how_a_program_normally_ends_is_told_over_its_runs(project, capsys):
+    limited = [record(project, "ann: Fine.", name="draft") for _ in range(3)]
+    record(project, "ann: Fine.", name="draft", ending="termination_message")
+    record(project, "ann: Fine.", name="draft", mode="replay", ending="termination_message")
+    for ending in ("max_turns", "termination_message", "termination_message"):
+        record(project, "ann: Fine.", name="review", ending=ending)
+    assert execute(["check", "--all"]) == 1
+    out, err = capsys.readouterr()
+    assert "✖ draft  over 4 runs\n  warning T306 limit-is-the-way-out\n" in out
+    assert "3 of 4 runs of draft ended by a limit (max_turns=3): that is its normal way out" in out
+    assert "review  over" not in out
+    assert "harness explain T301 T306" in err
+    code, found = check(capsys, "--all", "--select", "T306")
+    assert code == 1
+    (over,) = found
+    assert (over["code"], over["run_id"], over["seq"]) == ("T306", None, None)
+    assert over["evidence"] == {"name": "draft", "runs": 4, "limited": 3, "limits": {"max_turns=3": 3}}
+    assert sorted(over["run_ids"]) == sorted(limited)
+    assert check(capsys, *limited[:2], "--select", "T306") == (0, [])
+
+
+@pytest.mark.parametrize("form", ["sarif", "junit", "github", "markdown"])
+def test_what_is_found_over_several_runs_is_in_every_report(project, capsys, form):
+    for _ in range(3):
+        record(project, "ann: Fine.", name="draft")
+    assert execute(["check", "--all", "--select", "T306", "--format", form, "--report", "html=page.html"]) == 1
+    said = "3 of 3 runs of draft ended by a limit"
+    assert said in capsys.readouterr().out
+    assert said in (project / "page.html").read_text()
+
+
+def test_a_limit_that_is_meant_is_suppressed_for_the_runs_of_that_name(project, capsys):
+    for name in ("draft", "review"):
+        for _ in range(3):
+            record(project, "ann: Fine.", name=name)
+    settings = '[tool.harness]\nsuppress = [{code = "T306", run = "draft", reason = "three rounds are meant"}%s]\n'
+    (project / "pyproject.toml").write_text(PROJECT + settings % "")
+    assert execute(["check", "--all", "--select", "T306"]) == 1
+    out, err = capsys.readouterr()
+    assert (
+        "3 of 3 runs of draft ended by a limit (max_turns=3): that is its normal way out\n          suppressed: thr"
+        in out
+    )
+    assert out.count("warning T306") == 1
+    assert "nothing was found" not in err
+    (project / "pyproject.toml").write_text(PROJECT + settings.replace("draft", "rev*") % "" + "checks.T306.runs = 4\n")
+    assert execute(["check", "--all", "--select", "T306"]) == 0
+    (project / "pyproject.toml").write_text(
+        PROJECT + settings.replace("draft", "rev*") % "" + "checks.T306.share = 2\n"
+    )
+    assert execute(["check", "--all", "--select", "T306"]) == 0
+    assert "nothing was found that the suppression of T306 (three rounds are meant) is for" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("level", "code"), [("note", 1), ("warning", 1), ("error", 0)])
 def test_the_level_that_fails_can_be_chosen(project, capsys, level, code):
     record(project, *LOOP)
