@@ -15,6 +15,7 @@ class Exit(IntEnum):
     DIVERGED = 4
     NOTHING_RAN = 5
     INTERRUPTED = 130
+    READER_GONE = 141
 
 
 class HarnessError(Exception):

@@ -6,13 +6,18 @@ stdout is data, stderr is narration. A person's mistake is one line on stderr an
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import Any
 
 import click
 
 from harness import __version__
-from harness.errors import Exit, HarnessError, UsageError
+from harness.errors import EnvironmentProblem, Exit, HarnessError, UsageError
 from harness.text import printable
 
 VERBS: dict[str, str] = {
@@ -40,6 +45,8 @@ VERBS: dict[str, str] = {
 }
 """Every verb and its one-line help, in the order of ``--help``. ``harness/cli/VERB.py`` holds its ``command``."""
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
 
 class Verbs(click.Group):
     """A group that knows its verbs' names and imports one only to run it."""
@@ -62,7 +69,17 @@ class Verbs(click.Group):
             near = get_close_matches(args[0], VERBS, n=1)
             hint = f"Did you mean `harness {near[0]}`?" if near else "`harness --help` lists the verbs."
             raise UsageError(f"there is no verb {args[0]!r}", hint=hint)
+        if args[0] != "trace":  # whose program writes as it always did
+            _write_what_stdout_can()
         return super().resolve_command(ctx, args)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401, D102 - click's interface
+        with _written():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401, D102 - click's interface
+        with _written():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002, D102
         with formatter.section("Verbs"):
@@ -83,7 +100,7 @@ def main(args: list[str] | None = None) -> None:
     sys.exit(execute(args))
 
 
-def execute(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return a way to end
+def execute(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     if sys.platform == "win32":
         click.echo("harness: Linux and macOS only; on Windows, run it inside WSL.", err=True)
@@ -91,21 +108,61 @@ def execute(args: list[str] | None = None) -> int:  # noqa: PLR0911 - one return
     try:
         result = harness.main(args=args, prog_name="harness", standalone_mode=False)
     except HarnessError as error:
-        click.echo(f"harness: {printable(error)}", err=True)
-        if error.hint:
-            click.echo(f"  {printable(error.hint)}", err=True)
+        if not isinstance(error, _ReaderGoneError):
+            _refuse(str(error), error.hint)
         return error.code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return Exit.CLEAN
     except click.ClickException as error:
-        click.echo(f"harness: {printable(error.format_message())}", err=True)
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            click.echo(f"  Try `{error.ctx.command_path} --help`.", err=True)
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        _refuse(error.format_message(), f"Try `{context.command_path} --help`." if context else "")
         return Exit.USAGE
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return Exit.CLEAN
     return result if isinstance(result, int) else Exit.CLEAN
+
+
+class _ReaderGoneError(HarnessError):
+    """Whoever read stdout has closed it, as ``head`` does: nothing is left to say."""
+
+    code = Exit.READER_GONE
+
+
+def _refuse(what: str, hint: str) -> None:
+    with suppress(OSError):
+        click.echo(f"harness: {printable(what)}", err=True)
+        if hint:
+            click.echo(f"  {printable(hint)}", err=True)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Name a failure to write before click does, whose exit code for it would be that of findings."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        _let_go_of_stdout()
+        raise _ReaderGoneError("nobody reads what is printed") from error
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _let_go_of_stdout()
+        where = f" {error.filename!r}" if error.filename else ""
+        message = f"cannot write{where}: {error.strerror}"
+        raise EnvironmentProblem(message, hint="Make room, or write somewhere else.") from error
+
+
+def _let_go_of_stdout() -> None:
+    """Leave nothing in stdout's buffer that the interpreter would fail to write once more when it ends."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        return
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write_what_stdout_can() -> None:
+    """Have a character that stdout's encoding lacks written as its escape."""
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        reconfigure(errors="backslashreplace")

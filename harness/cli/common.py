@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -50,4 +51,9 @@ def emit_json(value: object) -> None:
     """Print *value* as one JSON document on stdout."""
     import json
 
-    click.echo(escaped(json.dumps(value, ensure_ascii=False, indent=2, default=str)))
+    try:
+        "✔".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+        ascii_only = False
+    except (UnicodeEncodeError, LookupError):
+        ascii_only = True
+    click.echo(escaped(json.dumps(value, ensure_ascii=ascii_only, indent=2, default=str)))

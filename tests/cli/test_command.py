@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +57,41 @@ def test_a_mistyped_command_is_two_lines_and_exit_code_2(
 def test_without_a_verb_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.execute([]) == Exit.CLEAN
     assert "Verbs:" in capsys.readouterr().out
+
+
+def harness(*args: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, whose stdout breaks in ways that only a real one does."""
+    command = [sys.executable, "-m", "harness", *args]
+    return subprocess.run(command, text=True, timeout=60, check=False, **{"stderr": subprocess.PIPE, **options})
+
+
+@pytest.mark.parametrize("args", [["--help"], ["explain"], ["explain", "--json"]])
+def test_a_reader_that_goes_away_is_neither_findings_nor_a_traceback(args: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = harness(*args, stdout=write)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (Exit.READER_GONE, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("args", [["--help"], ["explain"]])
+def test_a_full_disk_is_two_lines_and_exit_code_3(args: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = harness(*args, stdout=full)
+    assert done.returncode == Exit.ENVIRONMENT
+    assert done.stderr.splitlines() == [
+        "harness: cannot write: No space left on device",
+        "  Make room, or write somewhere else.",
+    ]
+
+
+def test_an_encoding_without_our_marks_gets_escapes_and_json_that_says_the_same() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    said = harness("doctor", stdout=subprocess.PIPE, env=environment)
+    assert said.stdout.startswith("\\u2714 python")
+    told = harness("explain", "L101", "--json", stdout=subprocess.PIPE, env=environment).stdout
+    assert told.isascii()
+    assert json.loads(told) == json.loads(harness("explain", "L101", "--json", stdout=subprocess.PIPE).stdout)
