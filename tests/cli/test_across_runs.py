@@ -139,10 +139,44 @@ def test_stats_are_a_table_in_which_the_unknown_is_a_dash(store, capsys):
     assert cli.execute(["stats", "--by", "model", "--store", str(store)]) == Exit.CLEAN
     captured = capsys.readouterr()
     lines = [line.split() for line in captured.out.splitlines()]
-    assert lines[0] == ["MODEL", "CALLS", "RUNS", "ERRORS", "TOKENS", "IN", "OUT", "COST", "P50", "P95"]
-    assert lines[1] == ["gpt-4o", "7", "3", "0", "700", "70", "$3.5000", "2.0", "s", "3.0", "s"]
-    assert lines[2] == ["local", "1", "1", "0", "100", "10", "–", "1.0", "s", "1.0", "s"]
+    assert lines[0] == ["MODEL", "CALLS", "FAILED", "TOKENS", "IN", "OUT", "COST", "P50", "P95", "RUNS"]
+    assert lines[1] == ["gpt-4o", "7", "0", "700", "70", "$3.5000", "2.0", "s", "3.0", "s", "3"]
+    assert lines[2] == ["local", "1", "0", "100", "10", "–", "1.0", "s", "1.0", "s", "1"]
     assert "The cost of 1 of 8 model calls is unknown." in captured.err
+
+
+def test_the_stats_of_runs_tell_which_agents_fail_and_slow_down_in_them(store, capsys):
+    slow = run("run-e", 5, ["hi", *(str(number) for number in range(1, 17))])
+    failed = ended("failed", run_id="run-e", operation="chat", parent_id="talk", status="error", start_ns=5 * DAY)
+    journals.write(store, "aaaaaaaaaaaa", 2, [*slow, {**failed, "attributes": {semconv.GEN_AI_AGENT: "other"}}])
+    exact = json.loads(ask(capsys, "stats", "run-e", "run-a", "--json", "--store", store))
+    assert [(group["agent"], group["calls"], group["runs"]) for group in exact] == [
+        ("bot\x1b[31m", 18, 2),
+        ("other", 1, 1),
+    ]
+    bot, other = exact
+    assert (bot["failure_rate"], other["failure_rate"], other["slowdown"]) == (0, 1, None)
+    assert bot["slowdown"] == pytest.approx(12.5 / 4.5)  # call by call, each takes a second longer
+    lines = [line.split() for line in ask(capsys, "stats", "run-e", "--store", store).splitlines()]
+    assert lines[0][-1] == "SLOWER"
+    assert lines[1][-2:] == ["×", "2.8"]
+    assert lines[2][:4] == ["other", "1", "1", "(100%)"]
+    assert json.loads(ask(capsys, "stats", "run-a", "--json", "--store", store))[0]["slowdown"] is None
+    assert cli.execute(["stats", "run-a", "--by", "tool", "--store", str(store)]) == Exit.CLEAN
+    assert capsys.readouterr().err == "No calls of tools in these runs.\n"
+    assert cli.execute(["stats", "run-x", "--store", str(store)]) == Exit.USAGE
+
+
+def test_stats_by_the_name_of_runs_say_how_many_a_limit_ended(tmp_path, capsys):
+    for number, (ending, mode) in enumerate(
+        [("max_turns", "live"), ("termination_message", "live"), ("max_rounds", "replay")]
+    ):
+        about = {"harness.run.name": "chat", semconv.HARNESS_ENDING: ending, semconv.HARNESS_RUN_MODE: mode}
+        talk = ended("talk", run_id=f"r{number}", start_ns=number * DAY, attributes=about)
+        call = ended("call", run_id=f"r{number}", operation="chat", parent_id="talk", start_ns=number * DAY)
+        journals.write(tmp_path / "store", "aaaaaaaaaaaa", number, [talk, call])
+    (group,) = json.loads(ask(capsys, "stats", "--by", "run", "--json", "--store", tmp_path / "store"))
+    assert (group["runs"], group["by_limit"]) == (3, 2)
 
 
 def test_stats_since_then_leave_out_what_began_before(store, capsys):
