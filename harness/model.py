@@ -28,6 +28,8 @@ class Operation(str, Enum):
     SELECTION = "selection"
     OTHER = "other"
 
+    __hash__ = str.__hash__  # an enumeration's own is Python, and every call looks several things up by this
+
 
 CALLS = frozenset({Operation.CHAT, Operation.TOOL, Operation.CODE, Operation.HUMAN, Operation.SELECTION})
 """The operations whose outcome is not deterministic: they pass the seam."""

@@ -31,6 +31,7 @@ _COUNTED: Mapping[Operation, tuple[str, ...]] = {
 }
 _MOST_REMEMBERED = 8192
 _MOST_CHAINS = 256
+_SHORT = 40
 _MARK = re.compile(r"\[secret:[^\]\s]{1,80}\]")
 WITH_IDS = frozenset({"tool_call", "tool_call_response"})
 
@@ -83,7 +84,9 @@ class Matcher:
 
         *normalise* takes volatile values out of any JSON.
         """
-        self._redact = redact or project()
+        self._redact = redact = redact or project()
+        # Names, roles and kinds come again and again.
+        self._hidden = functools.lru_cache(maxsize=1024)(lambda text: _marked(redact(text)))
         self._normalise = normalise or (lambda value: value)
         self._chains: dict[tuple[str | None, str, int], _Chain] = {}
         self._texts: dict[str, tuple[bytes, list[str]]] = {}
@@ -113,12 +116,13 @@ class Matcher:
 
     def _without_secrets(self, value: Json) -> Json:
         if isinstance(value, str):
-            text = self._redact(value)
-            return _MARK.sub("[secret]", text) if "[secret:" in text else text
-        if isinstance(value, Mapping):
+            return self._hidden(value) if len(value) <= _SHORT else _marked(self._redact(value))
+        if isinstance(value, dict):
             return {name: self._without_secrets(item) for name, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._without_secrets(item) for item in value]
+        if isinstance(value, Mapping):
+            return self._without_secrets(dict(value))
         return value
 
     def message(self, body: Mapping[str, Json]) -> tuple[dict[str, Json], list[str]]:
@@ -166,6 +170,10 @@ class Matcher:
             chain.messages.append(body)
             chain.states.append(state)
         return state
+
+
+def _marked(text: str) -> str:
+    return _MARK.sub("[secret]", text) if "[secret:" in text else text
 
 
 @functools.lru_cache(maxsize=1024)

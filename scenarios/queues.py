@@ -108,9 +108,10 @@ class Queues:
                 return None
             return upcoming if self._fits(upcoming, conversation) else None
         for key in keys[2:] if self._way == "sequence" else keys[:2]:
-            for index in self._in_line(key):
-                if self._fits(index, conversation):
-                    return index
+            if key in self._waiting:
+                for index in self._in_line(key):
+                    if self._fits(index, conversation):
+                        return index
         return None
 
     def _in_line(self, key: object) -> Iterator[int]:
@@ -127,7 +128,8 @@ class Queues:
         return None
 
     def _fits(self, index: int, conversation: str) -> bool:
-        return not conversation or self.exchanges[index].conversation in {"", conversation}
+        there = self.exchanges[index].conversation
+        return there == conversation or not there or not conversation
 
     def _outcome(self, asked: tuple[object, ...], recorded: tuple[object, ...]) -> Outcome:
         if asked[0] == recorded[0]:

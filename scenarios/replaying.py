@@ -110,8 +110,8 @@ class Replay:
         self._lock = threading.Lock()
         self._queues = Queues(cassette.exchanges, way=matching, kinds=kinds, normalise=rules, redact=redact)
         self._ledger = Ledger(shared) if shared is not None else None
-        self._asked: Counter[tuple[Operation, str | None]] = Counter()
-        self._outcomes: Counter[Outcome] = Counter()
+        self._asked: list[tuple[Operation, str | None]] = []
+        self._became: list[Outcome] = []
         self._passed = 0
         self._misses: list[CassetteMissError] = []
         self.refused: Sequence[str] = ()
@@ -159,7 +159,7 @@ class Replay:
         if not self._answers(call):
             return (yield call)
         with self._lock:
-            self._outcomes[outcome] += 1
+            self._became.append(outcome)
             self._passed -= stubbed is None
         seen: dict[str, Json] = {semconv.HARNESS_REPLAY_VERDICT: outcome.value}
         if stubbed is not None:
@@ -202,11 +202,12 @@ class Replay:
 
         Of calls in other processes no more is known here than that they were hits.
         """
-        others = {name: self._outcomes[outcome] for name, outcome in _COUNTS.items()}
+        became = Counter(self._became)
+        others = {name: became[outcome] for name, outcome in _COUNTS.items()}
         return Account(
             hits=self.hits - sum(others.values()),
             **others,
-            stubbed=self._outcomes[Outcome.STUB],
+            stubbed=became[Outcome.STUB],
             misses=len(self.misses),
             unused=len(self.unused()),
             refused=len(self.refused),
@@ -225,19 +226,19 @@ class Replay:
         """Use up what was recorded for a stubbed *call*, if it was."""
         with self._lock, self._held():
             index, _ = self._queues.take((call.operation, call.agent, call.conversation, call.request))
-            self._outcomes[Outcome.STUB] += 1
+            self._became.append(Outcome.STUB)
             self._passed += index is not None
         seen: dict[str, Json] = {semconv.HARNESS_REPLAY_VERDICT: Outcome.STUB.value}
         return seen if index is None else {**seen, semconv.HARNESS_REPLAY_EXCHANGE: index + 1}
 
     def _take(self, call: Call) -> tuple[int | None, Outcome, CassetteMissError | None]:
-        self._asked[call.operation, call.agent] += 1
         asking = (call.operation, call.agent, call.conversation, call.request)
+        self._asked.append(asking[:2])
         with self._held():
             index, outcome = self._queues.take(asking)
         if index is not None and self.cassette.exchanges[index].live:
             outcome = Outcome.LIVE
-        self._outcomes[outcome] += 1
+        self._became.append(outcome)
         if index is not None:
             return index, outcome, None
         miss = self._miss(call, asking)
@@ -264,7 +265,7 @@ class Replay:
             found = nearest(self._queues.matcher, call.operation, call.agent, call.request, recorded)
             near, difference = found.exchange, found.difference
         who = f" of {one_line(call.agent, 40)!r}" if call.agent else ""
-        number = self._asked[call.operation, call.agent]
+        number = self._asked.count((call.operation, call.agent))
         where = f" of {self.source}" if self.source else ""
         at = f" (nearest: line {near.line}{where})" if near is not None and near.line else ""
         return CassetteMissError(
