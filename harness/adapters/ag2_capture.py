@@ -6,13 +6,15 @@ import sys
 from typing import Any
 
 from harness.adapters import ag2_audit as audit
-from harness.adapters.ag2_setup import _approved, _models, _where, name_of
+from harness.adapters.ag2_setup import _approved, _models, name_of
 from harness.adapters.capturing import Captured, plain_key
+from harness.adapters.containers import unsafe
 from harness.adapters.patching import Function, Patches
 from harness.setups import Agent, Code, Plan
 
 MODULE = "ag2"
 _HERE = frozenset({"LocalEnvironment", "LocalSandbox", "LocalShellEnvironment"})
+_APART = frozenset({"DockerEnvironment", "DockerSandbox"})
 
 
 def attach(captured: Captured, patches: Patches) -> None:
@@ -95,7 +97,7 @@ def describe(found: Any, captured: Captured) -> Agent:
     prompts = [each for each in (getattr(found, "_system_prompt", None) or ()) if isinstance(each, str)]
     tools = list(audit.each_tool(found))
     names = tuple(sorted(str(getattr(tool, "name", type(tool).__name__)) for tool in tools))
-    where = next((kind for kind in map(_where, tools) if kind), None)
+    inside = next((one for one in map(_inside, tools) if one is not None), None)
     return Agent(
         name=name_of(found),
         kind=type(found).__name__,
@@ -104,10 +106,23 @@ def describe(found: Any, captured: Captured) -> Agent:
         models=tuple(_models(getattr(found, "config", None))),
         offered=names,
         runs=names,
-        code=None if where is None else Code(executor=where, sandboxed=False if where in _HERE else None),
+        code=None if inside is None else _code(inside),
         human="ALWAYS" if getattr(found, "_hitl_hook", None) else None,
         approval=any(_approved(tool) for tool in tools),
     )
+
+
+def _inside(tool: Any) -> Any:
+    """Give the environment in which a tool runs what a model writes, if it does."""
+    inside = getattr(tool, "_env", None) or getattr(tool, "_adapter", None)
+    factory: Any = getattr(inside, "_factory", inside)
+    return factory.sandbox if type(factory).__name__ == "SingletonFactory" else factory
+
+
+def _code(inside: Any) -> Code:
+    kind = type(inside).__name__
+    apart = True if kind in _APART else False if kind in _HERE else None
+    return Code(executor=kind, sandboxed=apart, unsafe=tuple(unsafe(inside)) if apart else ())
 
 
 def secrets(found: Any) -> list[str]:

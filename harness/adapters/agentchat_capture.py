@@ -10,7 +10,7 @@ from harness.adapters.agentchat_models import model_of
 from harness.adapters.agentchat_setup import _each
 from harness.adapters.capturing import Captured, plain_key
 from harness.adapters.classic_agents import bound
-from harness.adapters.classic_capture import unsafe
+from harness.adapters.containers import unsafe
 from harness.adapters.patching import Function, Patches
 from harness.setups import Agent, Code
 

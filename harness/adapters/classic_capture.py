@@ -11,6 +11,7 @@ from harness.adapters.capturing import NO_KEY, UNKNOWN_MODEL, Captured, plain_ke
 from harness.adapters.classic_agents import bound
 from harness.adapters.classic_audit import Plans, group_of, named
 from harness.adapters.classic_setup import code_in_docker, models, sandboxed
+from harness.adapters.containers import folder, unsafe
 from harness.adapters.patching import Function, Patches
 from harness.setups import Agent, Code, Group, Plan, Predicate, Talk, Voice
 
@@ -231,29 +232,14 @@ def _code(found: Any) -> Code | None:
         return Code(executor=type(executor).__name__, sandboxed=sandboxed(executor), unsafe=tuple(unsafe(executor)))
     if settings:
         docker = code_in_docker(settings)
-        return Code(executor="docker" if docker else "this machine", sandboxed=docker)
+        bound = settings.get("work_dir") if docker and isinstance(settings, Mapping) else None
+        open_to = folder(bound) if bound else None
+        return Code(
+            executor="docker" if docker else "this machine",
+            sandboxed=docker,
+            unsafe=() if open_to is None else (open_to,),
+        )
     return None
-
-
-def unsafe(executor: Any) -> list[str]:
-    """Say, in words, which options of a Docker executor open its sandbox."""
-    options: dict[str, Any] = {}
-    for name in ("_container_create_kwargs", "_kwargs", "_extra_hosts"):
-        value = getattr(executor, name, None)
-        options.update(value if isinstance(value, Mapping) else {})
-    said = []
-    if options.get("privileged"):
-        said.append("privileged")
-    if options.get("network_mode") == "host" or options.get("network") == "host":
-        said.append("the host's network")
-    volumes = options.get("volumes") or getattr(executor, "_extra_volumes", None) or {}
-    bound_paths = [str(each) for each in (volumes if isinstance(volumes, (list, Mapping)) else [])]
-    work = getattr(executor, "_bind_dir", None) or getattr(executor, "_work_dir", None)
-    if any("docker.sock" in each for each in bound_paths):
-        said.append("Docker's own socket")
-    if any(each.split(":")[0] == "/" for each in bound_paths) or str(work) == "/":
-        said.append("the root of this machine's files")
-    return said
 
 
 def _predicate(found: Any) -> Predicate | None:
