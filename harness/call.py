@@ -131,40 +131,42 @@ Interceptor = Callable[[Call], Generator[Call, Reply, Reply]]
 
 def chain(interceptors: Sequence[Interceptor], real: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
     """Put *interceptors* (outermost first) around *real*."""
-    if not interceptors:
-        return real
-    inner = chain(interceptors[1:], real)
+    return lambda call: answered(interceptors, call, real)
 
-    def passing(call: Call) -> Reply:
-        steps = interceptors[0](call)
-        try:
-            onward = next(steps)
-            while True:
-                onward = steps.send(inner(onward))
-        except StopIteration as done:
-            return _reply(done)
 
-    return passing
+def answered(interceptors: Sequence[Interceptor], call: Call, real: Callable[[Call], Reply], at: int = 0) -> Reply:
+    """Send *call* through the *interceptors* from number *at* on (outermost first), and give the reply."""
+    if at == len(interceptors):
+        return real(call)
+    steps = interceptors[at](call)
+    try:
+        onward = next(steps)
+        while True:
+            onward = steps.send(answered(interceptors, onward, real, at + 1))
+    except StopIteration as done:
+        return _reply(done)
 
 
 def achain(
     interceptors: Sequence[Interceptor], real: Callable[[Call], Awaitable[Reply]]
 ) -> Callable[[Call], Awaitable[Reply]]:
     """Put *interceptors* (outermost first) around an awaitable *real*."""
-    if not interceptors:
-        return real
-    inner = achain(interceptors[1:], real)
+    return lambda call: a_answered(interceptors, call, real)
 
-    async def passing(call: Call) -> Reply:
-        steps = interceptors[0](call)
-        try:
-            onward = next(steps)
-            while True:
-                onward = steps.send(await inner(onward))
-        except StopIteration as done:
-            return _reply(done)
 
-    return passing
+async def a_answered(
+    interceptors: Sequence[Interceptor], call: Call, real: Callable[[Call], Awaitable[Reply]], at: int = 0
+) -> Reply:
+    """Send *call* through the *interceptors* from number *at* on (outermost first), and await the reply."""
+    if at == len(interceptors):
+        return await real(call)
+    steps = interceptors[at](call)
+    try:
+        onward = next(steps)
+        while True:
+            onward = steps.send(await a_answered(interceptors, onward, real, at + 1))
+    except StopIteration as done:
+        return _reply(done)
 
 
 Stream = Callable[[Call], AsyncGenerator[Any, None]]

@@ -78,7 +78,8 @@ def news(run: RunState, contents: Sequence[Part], links: Sequence[Link]) -> tupl
     """Write, as lines, what of *contents* and *links* is not written in *run* yet, and give the names of that."""
     known, run_id = run.known, run.quoted
     new = _unwritten(links, known) if links else ()
-    fresh, lines = set[str](), []
+    fresh: set[str] = set()
+    lines: list[str] = []
     for name, text in (*[part for _, _, part in new], *contents) if new else contents:
         if name not in known and name not in fresh:
             fresh.add(name)

@@ -89,6 +89,15 @@ class _Segment(NamedTuple):
 _NONE = _Segment(-1, 0, 0, 0)
 
 
+def _status(segment: _Segment) -> os.stat_result | None:
+    """Look at the open *segment*. None if there is none, or if its handle is another file's by now."""
+    try:
+        found = os.fstat(segment.handle)
+    except OSError:
+        return None
+    return found if found.st_ino == segment.inode and found.st_dev == segment.device else None
+
+
 class Journal:
     """This process's segments in one store. Threads may share it; a forked child gets segments of its own."""
 
@@ -170,7 +179,6 @@ class Journal:
         with self._lock:
             untold, self._untold = self._untold, 0
             try:
-                self._make_ready()
                 self._append(_told(untold) + lines if untold else lines)
             except OSError:
                 self.dropped += 1
@@ -180,16 +188,24 @@ class Journal:
             self._syncing.start()
         return True
 
-    def _make_ready(self) -> None:
-        """Make sure that there is a segment that is ours to write. Raises OSError if there can be none.
+    def _append(self, lines: bytes) -> None:
+        """Write *lines* or nothing: a part of them is cut off again. Raises OSError if they do not fit."""
+        handle = self._ready()
+        written = os.write(handle, lines)
+        if written != len(lines):
+            os.ftruncate(handle, os.fstat(handle).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _ready(self) -> int:
+        """Give the handle of a segment that is ours to write. Raises OSError if there can be none.
 
         A program that becomes a daemon closes every file it does not know; the number may then be that of one of its
         own. A store may be removed while we live. Either way the next segment is begun.
         """
-        if self._closed:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        found = self._found()
+        found = _status(self._segment)
         if found is None:
+            if self._closed:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             self._segment = _NONE  # let go of without closing it
             self._open()
         elif not found.st_nlink:
@@ -199,36 +215,19 @@ class Journal:
         elif found.st_size >= self._rotate_bytes or time.monotonic_ns() - self._segment.opened_ns > ROTATE_NS:
             with contextlib.suppress(OSError):
                 self._open()
-
-    def _found(self) -> os.stat_result | None:
-        """Look at the open segment. None if there is none, or if its handle is another file's by now."""
-        segment = self._segment
-        try:
-            found = os.fstat(segment.handle)
-        except OSError:
-            return None
-        return found if found.st_ino == segment.inode and found.st_dev == segment.device else None
+        return self._segment.handle
 
     def _release(self) -> None:
-        if self._found() is not None:
+        if _status(self._segment) is not None:
             with contextlib.suppress(OSError):
                 os.close(self._segment.handle)
         self._segment = _NONE
-
-    def _append(self, lines: bytes) -> None:
-        """Write *lines* or nothing: a part of them is cut off again. Raises OSError if they do not fit."""
-        handle = self._segment.handle
-        written = os.write(handle, lines)
-        if written != len(lines):
-            os.ftruncate(handle, os.fstat(handle).st_size - written)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Seal the segment. Later writes are counted as dropped."""
         with self._lock:
             if self._untold and not self._closed:
                 with contextlib.suppress(OSError):
-                    self._make_ready()
                     self._append(_told(self._untold))
             self._closed = True
             self._release()

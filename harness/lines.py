@@ -9,7 +9,7 @@ from harness.model import Json, Operation
 from harness.privacy import Privacy
 from harness.scopes import Scope
 
-_MOST_AGENTS = 1000
+_MOST_ALIKE = 1000
 
 
 class Kind(NamedTuple):
@@ -46,6 +46,8 @@ KINDS = {operation: _kind(operation, name, otel=True) for operation, name in _OT
     operation: _kind(operation, name, otel=False) for operation, name in _OUR_NAMES.items()
 }
 _PLAIN_TURN = len(KINDS[Operation.TURN].attributes) + 1  # and whose it is
+_PLAIN_MESSAGE = len(KINDS[Operation.MESSAGE].attributes) + 4  # and who says it to whom, as what, and its hash
+_NAMELESS = len('"name":"","attributes":{')
 
 
 class Lines:
@@ -54,28 +56,49 @@ class Lines:
     def __init__(self, privacy: Privacy) -> None:
         """*privacy* says what may be written."""
         self._privacy = privacy
-        self._turns: dict[tuple[Json, Json], str] = {}
+        self._alike: dict[tuple[Json, ...], str] = {}
 
     def record(self, scope: Scope) -> str:
         """Write the record of *scope*, without the end of the line."""
         record = scope.record
-        scope.told = scope.told or self._told(scope.operation, record["name"], record["attributes"])
-        scope.begun = scope.begun or _begun(scope)
+        told = scope.told
+        if not told:
+            told = scope.told = self._told(scope.operation, record["name"], record["attributes"])
+        begun = scope.begun
+        if not begun:
+            begun = scope.begun = _begun(scope)
         if record["k"] == "s":
-            return f'{{"k":"s",{scope.begun},{scope.told}}}'
+            return f'{{"k":"s",{begun},{told}}}'
         ended = f'"end_ns":{record["end_ns"]},"end_seq":{record["end_seq"]},"status":"{record["status"]}"'
-        return f'{{"k":"e",{scope.begun},{scope.told},{ended}}}'
+        return f'{{"k":"e",{begun},{told},{ended}}}'
+
+    def add(self, scope: Scope, attributes: dict[str, Json]) -> None:
+        """Put further *attributes* into the record of *scope*: what is written of it already is not cleaned again."""
+        before = scope.record["attributes"]
+        scope.record["attributes"] = {**before, **attributes}
+        if scope.told and before and attributes and before.keys().isdisjoint(attributes):
+            scope.told = f"{scope.told[:-1]},{self._privacy.told('', attributes)[_NAMELESS:]}"
+        else:
+            scope.told = ""
 
     def _told(self, operation: Operation, name: str, attributes: dict[str, Json]) -> str:
-        """Write the name and the attributes. The turns of an agent of which nothing else is told are all alike."""
-        if operation is not Operation.TURN or len(attributes) != _PLAIN_TURN:
+        """Write the name and the attributes. Of what is told again and again, the same words are cleaned once."""
+        if operation is Operation.TURN and len(attributes) == _PLAIN_TURN:
+            return self._once((name, attributes.get(semconv.GEN_AI_AGENT)), name, attributes)
+        part = attributes.get(semconv.HARNESS_MESSAGE_PART)
+        if operation is not Operation.MESSAGE or part is None or len(attributes) != _PLAIN_MESSAGE:
             return self._privacy.told(name, attributes)
-        key = name, attributes.get(semconv.GEN_AI_AGENT)
-        told = self._turns.get(key)
+        recipients, role = attributes[semconv.HARNESS_RECIPIENTS], attributes[semconv.HARNESS_ROLE]
+        words = {key: value for key, value in attributes.items() if key != semconv.HARNESS_MESSAGE_PART}
+        told = self._once((name, attributes[semconv.HARNESS_SENDER], role, *recipients), name, words)
+        return f'{told[:-1]},"{semconv.HARNESS_MESSAGE_PART}":"{part}"}}'
+
+    def _once(self, key: tuple[Json, ...], name: str, attributes: dict[str, Json]) -> str:
+        told = self._alike.get(key)
         if told is None:
-            if len(self._turns) >= _MOST_AGENTS:
-                self._turns.clear()
-            told = self._turns[key] = self._privacy.told(name, attributes)
+            if len(self._alike) >= _MOST_ALIKE:
+                self._alike = {}
+            told = self._alike[key] = self._privacy.told(name, attributes)
         return told
 
 

@@ -147,7 +147,7 @@ def cost_usd(
     """
     if not model or input_tokens is None or output_tokens is None:
         return None
-    own = (overrides or {}).get(model) or (overrides or {}).get(_DATE.sub("", model))
+    own = overrides and (overrides.get(model) or overrides.get(_DATE.sub("", model)))
     found = Price(input_usd=own[0], output_usd=own[1]) if own else price(model)
     if found is None:
         return None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import config, plugins, semconv
-from harness.call import Call, Interceptor, Reply, Stream, achain, chain, stream_chain
+from harness.call import Call, Interceptor, Reply, Stream, a_answered, answered, stream_chain
 from harness.errors import HarnessError, UsageError
 from harness.freezing import Freeze
 from harness.journal import Journal, make_store
@@ -123,11 +123,11 @@ class Recording:
 
     def ask(self, call: Call, real: Callable[[Call], Reply]) -> Reply:
         """Send *call* through the chain; the adapter raises what the reply says to raise."""
-        return chain(self.interceptors, real)(call)
+        return answered(self.interceptors, call, real)
 
     async def a_ask(self, call: Call, real: Callable[[Call], Awaitable[Reply]]) -> Reply:
         """Send *call* through the chain, and await the reply; the adapter raises what it says to raise."""
-        return await achain(self.interceptors, real)(call)
+        return await a_answered(self.interceptors, call, real)
 
     def stream(self, call: Call, real: Stream) -> AsyncGenerator[Any, None]:
         """Send *call* through the chain, and give the chunks of the answer as they come, its Reply last."""

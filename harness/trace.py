@@ -205,16 +205,15 @@ class Trace:
             innermost = innermost.parent
         if innermost is scope:  # also where an operation inside was never closed
             put(scope.parent, None if scope.span is None else scope.outside)
-        record = scope.record
         changes = {**scope.notes.get("end", {}), **(attributes or {})}
         if error is not None:
             changes[semconv.ERROR_TYPE] = type(error).__qualname__
             said = changes.get(semconv.ERROR_MESSAGE) or self.privacy.redaction.text(str(error))[:_LONGEST_ERROR]
             changes[semconv.ERROR_MESSAGE] = said
         if changes:
-            record["attributes"] = {**record["attributes"], **self.privacy.attributes(changes)}
-            scope.told = ""
+            self._lines.add(scope, self.privacy.attributes(changes))
         elapsed = time.perf_counter_ns() - scope.started
+        record = scope.record
         self._complete(record, self._at(record["start_ns"] + elapsed), next(self._sequence), ok=error is None)
         self._emit(scope, contents)
         scope.run.open.discard(record["span_id"])

@@ -19,7 +19,7 @@ from harness import semconv
 from harness.adapters import classic_calls as calls
 from harness.adapters import run_ids
 from harness.adapters.classic_agents import before, bound, human, name_of, quiet, same
-from harness.adapters.classic_endings import Ends, conversation_ending, turn_ending
+from harness.adapters.classic_endings import conversation_ending, turn_ending
 from harness.adapters.classic_messages import Messages
 from harness.adapters.classic_models import let_go
 from harness.adapters.classic_setup import describe
@@ -237,10 +237,13 @@ class Classic:
     def _generate_reply(self, original: Function) -> Function:
         def generate_reply(agent: Any, *args: Any, **kwargs: Any) -> Any:
             with self._turn(original, agent, args, kwargs) as scope:
-                reply = None
-                with Ends(scope):
+                try:
                     self._begins(scope, agent)
                     reply = original(agent, *args, **kwargs)
+                except StoppedError as error:
+                    if scope is None or not error.ends:
+                        raise
+                    scope.notes["stopped"], reply = error, None
                 return self._took_turn(scope, agent, reply)
 
         return generate_reply
@@ -248,10 +251,13 @@ class Classic:
     def _a_generate_reply(self, original: Function) -> Function:
         async def a_generate_reply(agent: Any, *args: Any, **kwargs: Any) -> Any:
             with self._turn(original, agent, args, kwargs) as scope:
-                reply = None
-                with Ends(scope):
+                try:
                     self._begins(scope, agent)
                     reply = await original(agent, *args, **kwargs)
+                except StoppedError as error:
+                    if scope is None or not error.ends:
+                        raise
+                    scope.notes["stopped"], reply = error, None
                 return self._took_turn(scope, agent, reply)
 
         return a_generate_reply
@@ -264,7 +270,7 @@ class Classic:
             return contextlib.nullcontext()
         if self._manages(agent):
             return self._group(agent)
-        sender = bound(original, agent, args, kwargs).get("sender")
+        sender = kwargs["sender"] if "sender" in kwargs else bound(original, agent, args, kwargs).get("sender")
         return self.trace.operation(Operation.TURN, name_of(agent), notes=before(agent, sender))
 
     @contextlib.contextmanager

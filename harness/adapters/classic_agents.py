@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -60,10 +59,11 @@ def before(agent: Any, sender: Any) -> dict[str, Any]:
     """Note, before a turn, what decides whether the agent may reply. Reads only: no default springs to life."""
     counters = getattr(agent, "_consecutive_auto_reply_counter", None) or {}
     limits = getattr(agent, "_max_consecutive_auto_reply_dict", None) or {}
-    with contextlib.suppress(TypeError):
+    try:
         return {
             "replies": dict.get(counters, sender, 0),
             "limit": dict.get(limits, sender, getattr(agent, "_max_consecutive_auto_reply", None)),
             "mode": getattr(agent, "human_input_mode", "NEVER"),
         }
-    return {}
+    except TypeError:
+        return {}

@@ -16,7 +16,7 @@ from harness.adapters.classic_seam import Watcher
 from harness.adapters.seam import Value, make_call, through
 from harness.call import Call
 from harness.model import Json, Operation
-from harness.trace import current, safely
+from harness.trace import current
 
 if TYPE_CHECKING:
     from harness.adapters.patching import Function
@@ -25,7 +25,6 @@ _RUN = "assistant_run"
 _CALLED = {"temperature", "top_p", "max_completion_tokens"}
 
 
-@safely
 def prepare(adapter: Watcher, agent: object) -> None:
     """Put hooks onto the class of *agent*, if it is one that asks an assistant."""
     if getattr(agent, "_openai_assistant", None) is not None:

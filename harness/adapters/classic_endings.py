@@ -6,13 +6,9 @@ pyautogen 0.2 says nothing about it, and later versions are silent on some paths
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.call import StoppedError
 from harness.model import Ending, EndingKind
-
-if TYPE_CHECKING:
-    from harness.trace import Scope
 
 
 def turn_ending(agent: str, notes: Mapping[str, Any]) -> Ending:
@@ -58,21 +54,3 @@ def conversation_ending(notes: Mapping[str, Any]) -> Ending:  # noqa: PLR0911 - 
         name = getattr(notes.get("recipient"), "name", None)
         return Ending(kind=EndingKind.REPLY_LIMIT, agent=name, detail=str(limit))
     return Ending(kind=EndingKind.NO_REPLY)
-
-
-class Ends:
-    """Lets a turn of a run that is stopped end without a reply: so the framework ends a conversation by itself."""
-
-    __slots__ = ("_scope",)
-
-    def __init__(self, scope: Scope | None) -> None:
-        self._scope = scope
-
-    def __enter__(self) -> None:
-        """Do nothing yet."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
-        if self._scope is None or not isinstance(error, StoppedError) or not error.ends:
-            return False
-        self._scope.notes["stopped"] = error
-        return True

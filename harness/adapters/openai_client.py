@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -57,15 +56,20 @@ _wire: ContextVar[Wire | None] = ContextVar("harness_openai_wire", default=None)
 _OURS = "__harness_sees__"
 
 
-@contextmanager
-def watching(wire: Wire | None = None) -> Iterator[Wire]:
-    """Watch the model call made in this block, also where it is awaited, and note it on *wire*."""
-    wire = wire or Wire()
-    token = _wire.set(wire)
-    try:
-        yield wire
-    finally:
-        _wire.reset(token)
+class watching:  # noqa: N801 - reads as a statement
+    """Watch the model call made in this block, also where it is awaited, and note it on the *wire* that it gives."""
+
+    __slots__ = ("_token", "_wire")
+
+    def __init__(self, wire: Wire | None = None) -> None:
+        self._wire = wire or Wire()
+
+    def __enter__(self) -> Wire:
+        self._token = _wire.set(self._wire)
+        return self._wire
+
+    def __exit__(self, *_error: object) -> None:
+        _wire.reset(self._token)
 
 
 def attach(patches: Patches) -> bool:

@@ -16,6 +16,7 @@ class Patches:
     def __init__(self) -> None:
         self._done: list[tuple[Any, str, Any, Any]] = []
         self._seen: set[tuple[int, str]] = set()
+        self._whole: set[tuple[type, str]] = set()
 
     def wrap(self, owner: Any, name: str, make: Callable[[Function], Function]) -> None:
         """Replace *owner*'s own function *name* by ``make(original)``, once.
@@ -32,7 +33,10 @@ class Patches:
         self._put(owner, name, original, wrapper if function is original else type(original)(wrapper))
 
     def wrap_all(self, cls: type, name: str, make: Callable[[Function], Function]) -> None:
-        """Wrap *name* in *cls* and in each of its bases that defines it."""
+        """Wrap *name* in *cls* and in each of its bases that defines it. To ask for it again costs nothing."""
+        if (cls, name) in self._whole:
+            return
+        self._whole.add((cls, name))
         for owner in cls.__mro__:
             if (
                 name in vars(owner)
@@ -87,6 +91,7 @@ class Patches:
                     setattr(owner, name, original)
         self._done.clear()
         self._seen.clear()
+        self._whole.clear()
 
 
 def _family(base: Any) -> list[type]:
