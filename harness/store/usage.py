@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
@@ -52,68 +52,45 @@ def usage(con: Connection, by: str, since_ns: int | None) -> list[Usage]:
     """
     if by not in _BY:
         raise UsageError(f"calls are not summed up by {by!r}", hint=f"There are {', '.join(_BY)}.")
+    names = [each.name for each in fields(Usage)]
+    rows = con.execute(f"SELECT {', '.join(names)} {_summed(con, by, since_ns)}").fetchall()
+    return [Usage(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def _summed(con: Connection, by: str, since_ns: int | None) -> str:
+    """Write where the fields of Usage come from: sums and times of the calls, and runs that they were made in."""
     column, _, _, operations = _BY[by]
     counts, found = places((50, 95), "name")
+    return f"""FROM (
+            WITH told AS (
+                SELECT {column} AS name, bucket, coalesce(made, false) AS made, sum(number) AS number,
+                    sum(errors) AS errors, sum(unpriced) AS unpriced, sum(input_tokens) AS input_tokens,
+                    sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd
+                FROM ({counted(con, since_ns)}) WHERE operation IN ({operations}) GROUP BY ALL
+            ),
+            summed AS (
+                SELECT name, sum(number)::BIGINT AS calls,
+                    coalesce(sum(number) FILTER (WHERE made), 0)::BIGINT AS model_calls, sum(errors)::BIGINT AS errors,
+                    sum(unpriced)::BIGINT AS unpriced, {_made("input_tokens", "BIGINT")},
+                    {_made("output_tokens", "BIGINT")}, {_made("cost_usd", "DOUBLE")}
+                FROM told GROUP BY name HAVING sum(number) > 0
+            ),
+            timed AS (
+                SELECT name, {found} FROM (SELECT name, bucket, {counts} FROM
+                    (SELECT name, bucket, sum(number) AS number FROM told GROUP BY ALL)) GROUP BY name
+            ),
+            seen AS (SELECT name, count(*) AS known FROM ({_runs(con, by, since_ns)}) GROUP BY name)
+            SELECT summed.*, p50_ns, p95_ns, coalesce(known, 0) AS runs
+            FROM summed JOIN timed ON summed.name IS NOT DISTINCT FROM timed.name
+                LEFT JOIN seen ON summed.name IS NOT DISTINCT FROM seen.name
+        ) ORDER BY cost_usd DESC NULLS LAST, calls DESC, name NULLS LAST"""
 
-    def total(of: str, kind: str) -> str:
-        made = f"sum({of}) FILTER (WHERE made)"
-        return (
-            f"CAST(CASE WHEN coalesce(sum(number) FILTER (WHERE made), 0) > 0 THEN {made} ELSE sum({of}) END AS {kind})"
-        )
 
-    rows = con.execute(
-        f"""WITH told AS (
-            SELECT {column} AS name, bucket, coalesce(made, false) AS made, sum(number) AS number,
-                sum(errors) AS errors, sum(unpriced) AS unpriced, sum(input_tokens) AS input_tokens,
-                sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd
-            FROM ({counted(con, since_ns)}) WHERE operation IN ({operations}) GROUP BY ALL
-        ),
-        summed AS (
-            SELECT name, sum(number)::BIGINT AS calls,
-                coalesce(sum(number) FILTER (WHERE made), 0)::BIGINT AS model_calls, sum(errors)::BIGINT AS errors,
-                sum(unpriced)::BIGINT AS unpriced, {total("input_tokens", "BIGINT")} AS input_tokens,
-                {total("output_tokens", "BIGINT")} AS output_tokens, {total("cost_usd", "DOUBLE")} AS cost_usd
-            FROM told GROUP BY name HAVING sum(number) > 0
-        ),
-        timed AS (
-            SELECT name, {found} FROM (SELECT name, bucket, {counts} FROM
-                (SELECT name, bucket, sum(number) AS number FROM told GROUP BY ALL)) GROUP BY name
-        ),
-        seen AS (SELECT name, count(*) AS runs FROM ({_runs(con, by, since_ns)}) GROUP BY name)
-        SELECT summed.name, calls, model_calls, coalesce(runs, 0), errors, unpriced, input_tokens, output_tokens,
-            cost_usd, p50_ns, p95_ns
-        FROM summed JOIN timed ON summed.name IS NOT DISTINCT FROM timed.name
-            LEFT JOIN seen ON summed.name IS NOT DISTINCT FROM seen.name
-        ORDER BY cost_usd DESC NULLS LAST, calls DESC, summed.name NULLS LAST"""
-    ).fetchall()
-    return [
-        Usage(
-            name=name,
-            calls=calls,
-            model_calls=model_calls,
-            runs=runs,
-            errors=errors,
-            unpriced=unpriced,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            cost_usd=cost_usd,
-            p50_ns=p50_ns,
-            p95_ns=p95_ns,
-        )
-        for (
-            name,
-            calls,
-            model_calls,
-            runs,
-            errors,
-            unpriced,
-            input_tokens,
-            output_tokens,
-            cost_usd,
-            p50_ns,
-            p95_ns,
-        ) in rows
-    ]
+def _made(column: str, kind: str) -> str:
+    """Write the sum of *column* over the calls that were really made, or, where none was, over those answered."""
+    made = f"sum({column}) FILTER (WHERE made)"
+    any_made = "coalesce(sum(number) FILTER (WHERE made), 0) > 0"
+    return f"CAST(CASE WHEN {any_made} THEN {made} ELSE sum({column}) END AS {kind}) AS {column}"
 
 
 def _runs(con: Connection, by: str, since_ns: int | None) -> str:
