@@ -84,10 +84,13 @@ def _one(table: Mapping[str, Any], where: str) -> Suppression:
 class Suppressing:
     """Marks the findings of one run that are suppressed, and remembers which suppressions there was no use for."""
 
-    def __init__(self, suppressions: Sequence[Suppression]) -> None:
-        """Take the *suppressions* of a project and its scenario; of several that fit a finding the first counts."""
+    def __init__(self, suppressions: Sequence[Suppression], names: Iterable[str] = ()) -> None:
+        """Take the *suppressions* of a project and its scenario; of several that fit a finding the first counts.
+
+        *names* are those of the run that are known already, its id first.
+        """
         self._all = tuple(suppressions)
-        self._names: dict[str, None] = {}
+        self._names: dict[str, None] = dict.fromkeys(names)
         self._used: set[Suppression] = set()
 
     def meet(self, span: Span) -> None:

@@ -32,6 +32,7 @@ from harness.call import Call, Reply
 from harness.errors import Exit, HarnessError, UsageError
 from harness.plugins import sibling
 from harness.setups import Place
+from harness.suppressing import Suppression
 from harness.text import one_line
 
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_GEMINI_API_KEY", "AZURE_OPENAI_API_KEY", "MISTRAL_API_KEY")
@@ -50,6 +51,8 @@ class Looking:
         self.guards: list[Any] = []
         self.limits: dict[str, float] = {}
         """Limits that the target itself brings: those of a scenario."""
+        self.suppressions: tuple[Suppression, ...] = ()
+        """Findings that it says do not count."""
         self._over = threading.Lock()
 
     def refuse(self, call: Call) -> Generator[Call, Reply, Reply]:
@@ -70,6 +73,7 @@ class Looking:
                 judging.keys_of(self.captured),
                 ended=what,
                 limits={**judging.limits_of(config.load(), self.guards), **self.limits},
+                suppressions=self.suppressions,
                 unreached=self._unreached(setup.stopped),
             )
             self.leave(found.document())
@@ -213,6 +217,7 @@ def _scenario(path: Path, looking: Looking) -> None:
     """Let a scenario's agents act as they would, up to their first question."""
     loaded: Any = sibling("scenarios.scenario").load(path)
     looking.limits = {f"max_{kind}": most for kind, most in loaded.limits.items()}
+    looking.suppressions = loaded.suppressions
     if loaded.program:
         program = loaded.folder / loaded.program[0]
         sys.argv = [str(program), *loaded.program[1:]]

@@ -22,6 +22,7 @@ from harness.errors import UsageError
 from harness.guarding import Guard
 from harness.model import Finding
 from harness.setups import Origin, Setup
+from harness.suppressing import Suppressing, Suppression
 
 _PAIR, _TRIPLE = 2, 3
 _SHORTEST_KEY = 16
@@ -44,9 +45,13 @@ def judged(  # noqa: PLR0913 - what a look at a program has found
     *,
     ended: str | None = None,
     limits: Mapping[str, float] | None = None,
+    suppressions: Sequence[Suppression] = (),
     unreached: Sequence[Unreached] = (),
 ) -> Audit:
-    """Judge *setup* by the project's settings, and by the *limits* that hold for it besides."""
+    """Judge *setup* by the project's settings, and by the *limits* and *suppressions* that hold for it besides.
+
+    A suppression of certain runs is of this set-up if it names the *target*.
+    """
     settings = config.load()
     each = certificates(setup, settings.prices)
     certificate = together(each, setup)
@@ -58,6 +63,9 @@ def judged(  # noqa: PLR0913 - what a look at a program has found
     for kind in chosen:
         line: RedLine = kind(asked)
         findings.extend(line.judge(subject))
+    suppressing = Suppressing((*suppressions, *settings.suppressions), ("", target))
+    findings = suppressing.mark(findings)
+    idle = [each for each in suppressing.unused() if any(each.of_check(kind.code, kind.name) for kind in chosen)]
     return Audit(
         target=target,
         setup=setup,
@@ -66,6 +74,7 @@ def judged(  # noqa: PLR0913 - what a look at a program has found
         findings=findings,
         ended=ended,
         unreached=unreached,
+        remarks=tuple(each.in_vain() for each in dict.fromkeys(idle)),
     )
 
 

@@ -21,7 +21,7 @@ class Audit:
     """Everything that is said of one set-up. *ended* says what ended the program, if anything did.
 
     *certificate* holds for all its conversations, and *each* for one, in order. *unreached* are the lines of the target
-    that nothing can be said of.
+    that nothing can be said of, and *remarks* what else is to be told, such as suppressions of nothing.
     """
 
     target: str
@@ -31,6 +31,7 @@ class Audit:
     each: Sequence[Certificate] = ()
     ended: str | None = None
     unreached: Sequence[Unreached] = ()
+    remarks: Sequence[str] = ()
 
     def document(self) -> dict[str, Json]:
         """Give it as JSON: the public form of ``audit --format json``."""
@@ -46,6 +47,7 @@ class Audit:
             "ended": self.ended,
             "ended_at": _place(self.setup.stopped),
             "not_judged": [{"line": one.line, "what": one.what, "function": one.function} for one in self.unreached],
+            "remarks": list(self.remarks),
         }
 
     def _conversations(self) -> Iterator[dict[str, Json]]:
@@ -101,6 +103,7 @@ def finding(found: Finding, agents: Mapping[str, Agent], origins: Sequence[Origi
         "agent": name,
         **(place or {"file": None, "line": None}),
         "evidence": dict(found.evidence),
+        **({"suppressed": one_line(found.suppressed, _LONGEST)} if found.suppressed else {}),
     }
 
 

@@ -81,13 +81,17 @@ def _report(found: Mapping[str, Any], least: Severity) -> Report:
             Case(
                 name=name,
                 suite=f"audit.{Path(target).name}",
-                outcome="failed" if any(_RANK[each.severity] >= _RANK[least] for each in findings) else "passed",
+                outcome="failed" if any(_bad(each, least) for each in findings) else "passed",
                 file=audit_page.here(file) if file else None,
                 line=line or 1,
                 findings=tuple(findings),
             )
         )
-    return Report(title="harness audit", cases=cases, document=dict(found))
+    return Report(title="harness audit", cases=cases, document=dict(found), remarks=tuple(found["remarks"]))
+
+
+def _bad(finding: Finding, least: Severity) -> bool:
+    return finding.suppressed is None and _RANK[finding.severity] >= _RANK[least]
 
 
 def _finding(each: Mapping[str, Any]) -> Finding:
@@ -97,6 +101,7 @@ def _finding(each: Mapping[str, Any]) -> Finding:
         severity=Severity(each["severity"]),
         text=each["text"],
         evidence=each["evidence"],
+        suppressed=each.get("suppressed"),
     )
 
 

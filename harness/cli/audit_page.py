@@ -85,14 +85,17 @@ def _reasons(certificate: Mapping[str, Any], indent: str) -> None:
 
 def _findings(findings: Iterable[Mapping[str, Any]]) -> None:
     """Tell of the red lines, the worst first, each once with all that cross it."""
-    ordered = sorted(findings, key=lambda each: (_RANK[each["severity"]], each["code"]))
-    for (severity, code, name), group in itertools.groupby(
-        ordered, lambda each: (each["severity"], each["code"], each["name"])
+    ordered = sorted(findings, key=lambda each: (_RANK[each["severity"]], each["code"], each.get("suppressed") or ""))
+    for (severity, code, name, why), group in itertools.groupby(
+        ordered, lambda each: (each["severity"], each["code"], each["name"], each.get("suppressed"))
     ):
         styled = click.style(f"{severity:<7}", fg=_COLOURS[severity], bold=True)
-        click.echo(f"\n  {styled} {code} {name}")
+        aside = click.style(f"{'–':<7}", dim=True)
+        click.echo(f"\n  {aside if why else styled} {code} {name}")
         for each in group:
             _wrapped((f"{_place(each)}  " if each["file"] else "") + each["text"], " " * 10)
+        if why:
+            _wrapped(f"suppressed: {why}", " " * 10)
 
 
 def _not_judged(found: Mapping[str, Any]) -> None:
@@ -114,7 +117,10 @@ def _next(found: Mapping[str, Any]) -> None:
         place = found["ended_at"]
         where = f" at {_place(place)}" if place else ""
         say(f"\nIt was ended at its first {printable(found['ended'])}{where}.")
-    ordered = sorted(found["findings"], key=lambda each: _RANK[each["severity"]])
+    for remark in found["remarks"]:
+        say(f"\n{printable(remark)}")
+    counted = [each for each in found["findings"] if not each.get("suppressed")]
+    ordered = sorted(counted, key=lambda each: _RANK[each["severity"]])
     codes = list(dict.fromkeys(each["code"] for each in ordered))[:3]
     if codes:
         say(f"\nWhy, and how to mend it: harness explain {' '.join(codes)}")

@@ -108,6 +108,25 @@ def test_how_bad_a_finding_must_be_can_be_set(folder: Path) -> None:
     assert audit(folder, "app.py", "--fail-on", "note").returncode == 1
 
 
+def test_a_red_line_that_a_project_suppresses_fails_nothing_and_one_suppressed_in_vain_is_told(folder: Path) -> None:
+    crossed = [each["code"] for each in json.loads(audit(folder, "app.py", "--json").stdout)["findings"]]
+    assert "A710" in crossed
+    told = [*dict.fromkeys(crossed), "A704", "T301"]
+    (folder / "pyproject.toml").write_text(
+        "".join(f'[[tool.harness.suppress]]\ncode = "{code}"\nreason = "known"\n' for code in told)
+        + '[[tool.harness.suppress]]\ncode = "A701"\nrun = "other.py"\nreason = "not here"\n'
+    )
+    done = audit(folder, "app.py", "--fail-on", "note", "--report", "sarif=found.sarif")
+    assert done.returncode == 0, done.stdout
+    assert "–       A710 key-in-code" in done.stdout
+    assert "suppressed: known" in done.stdout
+    assert "✖" not in done.stdout
+    assert "the suppression of A704 (known) is for" in done.stderr
+    assert done.stderr.count("suppression of") == 1
+    results = json.loads((folder / "found.sarif").read_text())["runs"][0]["results"]
+    assert {each["suppressions"][0]["justification"] for each in results} == {"known"}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
