@@ -2,9 +2,11 @@
 
 List prices of the providers' own APIs, per million tokens, without batch or volume discounts, as published on
 platform.openai.com/docs/pricing, docs.claude.com/en/docs/about-claude/pricing, ai.google.dev/gemini-api/docs/pricing,
-mistral.ai/pricing and api-docs.deepseek.com/quick_start/pricing on TABLE_DATE. Models whose price depends on the
-length of the prompt are left out, for a wrong price is worse than none. Where AutoGen's own table (``OAI_PRICE1K``)
-and this one price a model alike the costs are equal; AutoGen charges cached tokens in full.
+mistral.ai/pricing and api-docs.deepseek.com/quick_start/pricing on TABLE_DATE. What came after it is as
+platform.claude.com/docs/en/about-claude/pricing published it on LATER_DATE, and for gpt-5.2 as resellers gave it who
+agreed. Models whose price depends on the length of the prompt are left out, for a wrong price is worse than none. Where
+AutoGen's own table (``OAI_PRICE1K``) and this one price a model alike the costs are equal; AutoGen charges cached
+tokens in full.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ from typing import Final
 log = logging.getLogger("harness")
 
 TABLE_DATE: Final = "2025-12-01"
-"""The day on which the table was right."""
+"""The day on which the table was right, but for models that came later."""
+
+LATER_DATE: Final = "2026-10-24"
+"""The day on which it was right for these."""
 
 MILLION = 1_000_000
 
@@ -102,6 +107,14 @@ codestral-2501           0.30   -      0.90
 open-mistral-nemo        0.15   -      0.15
 deepseek-chat            0.28   0.028  0.42
 deepseek-reasoner        0.28   0.028  0.42
+gpt-5.2                  1.75   0.175  14
+claude-opus-5-5          4      0.20   20
+claude-opus-5            5      0.50   25
+claude-opus-4-7          5      0.50   25
+claude-opus-4-6          5      0.50   25
+claude-sonnet-5-5        2      0.10   10
+claude-sonnet-5          2      0.20   10
+claude-sonnet-4-6        3      0.30   15
 """)
 """Prices by model. A dated name is looked for first, then the name without its date."""
 

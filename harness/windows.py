@@ -2,7 +2,9 @@
 
 A window holds what a model is sent and what it answers, as its maker publishes it on platform.openai.com/docs/models,
 docs.claude.com/en/docs/about-claude/models, ai.google.dev/gemini-api/docs/models, docs.mistral.ai/getting-started and
-api-docs.deepseek.com/quick_start/pricing on TABLE_DATE. Larger windows that must be asked for are left out.
+api-docs.deepseek.com/quick_start/pricing on TABLE_DATE. What came after it is as platform.claude.com/docs/en/models
+published it on ``prices.LATER_DATE``, and for gpt-5.2 and gpt-5.4 as resellers gave it who agreed. Larger windows that
+must be asked for are left out.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Final
 from harness import prices
 
 TABLE_DATE: Final = "2025-12-01"
-"""The day on which the table was right."""
+"""The day on which the table was right, but for models that came later."""
 
 
 def _rows(text: str) -> dict[str, int]:
@@ -39,6 +41,9 @@ TABLE: Final[Mapping[str, int]] = _rows("""
 131072   mistral-large-2411 mistral-medium-2505 mistral-small-2503 ministral-8b-2410 ministral-3b-2410 open-mistral-nemo
 256000   codestral-2501
 128000   deepseek-chat deepseek-reasoner
+400000   gpt-5.2
+1050000  gpt-5.4
+1000000  claude-opus-5-5 claude-opus-5 claude-opus-4-6 claude-sonnet-5-5 claude-sonnet-5 claude-sonnet-4-6
 """)
 """Tokens by model. A dated name is looked for first, then the name without its date."""
 
