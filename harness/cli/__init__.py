@@ -74,11 +74,11 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401, D102 - click's interface
-        with _written():
+        with _ended_from_outside():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401, D102 - click's interface
-        with _written():
+        with _ended_from_outside():
             return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002, D102
@@ -119,6 +119,7 @@ def execute(args: list[str] | None = None) -> int:
         _refuse(error.format_message(), f"Try `{context.command_path} --help`." if context else "")
         return Exit.USAGE
     except (click.Abort, KeyboardInterrupt):
+        _refuse("interrupted", "")
         return Exit.INTERRUPTED
     return result if isinstance(result, int) else Exit.CLEAN
 
@@ -137,8 +138,8 @@ def _refuse(what: str, hint: str) -> None:
 
 
 @contextmanager
-def _written() -> Iterator[None]:
-    """Name a failure to write before click does, whose exit code for it would be that of findings."""
+def _ended_from_outside() -> Iterator[None]:
+    """Name what ends a command from outside before click does, whose exit code for it would be that of findings."""
     try:
         yield
     except BrokenPipeError as error:
@@ -151,6 +152,10 @@ def _written() -> Iterator[None]:
         where = f" {error.filename!r}" if error.filename else ""
         message = f"cannot write{where}: {error.strerror}"
         raise EnvironmentProblem(message, hint="Make room, or write somewhere else.") from error
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # how DuckDB tells of Ctrl-C while it works
+            raise
+        raise KeyboardInterrupt from error
 
 
 def _let_go_of_stdout() -> None:

@@ -13,7 +13,7 @@ from harness.cli.common import emit_json, json_option, say, store_option
 from harness.cli.forks import fork_options
 from harness.cli.gates import Gates, gate_options
 from harness.cli.rehearsals import as_record, option, rehearse_all, tell
-from harness.errors import UsageError
+from harness.errors import Exit, UsageError
 
 
 @click.command()
@@ -87,9 +87,10 @@ def command(  # noqa: PLR0913 - one parameter an option
                 raising=False if wanted else None,
             )
         except KeyboardInterrupt:
-            if work.batch is not None:
-                say(f"\nharness: interrupted; `harness run --resume{option(store)}` plays what is missing")
-            raise
+            if work.batch is None:
+                raise
+            say(f"\nharness: interrupted; `harness run --resume{option(store)}` plays what is missing")
+            return Exit.INTERRUPTED
     gates.keep(verdicts)
     document = [as_record(verdict) for verdict in verdicts]
     reporting.write(wanted, reporting.of_verdicts(verdicts, store=store, document=document))

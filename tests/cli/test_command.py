@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO, NoReturn
 
 import pytest
 
@@ -59,10 +60,12 @@ def test_without_a_verb_the_help_is_shown(capsys: pytest.CaptureFixture[str]) ->
     assert "Verbs:" in capsys.readouterr().out
 
 
-def harness(*args: str, **options: object) -> subprocess.CompletedProcess[str]:
+def harness(
+    *args: str, stdout: int | IO[str] = subprocess.PIPE, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own, whose stdout breaks in ways that only a real one does."""
     command = [sys.executable, "-m", "harness", *args]
-    return subprocess.run(command, text=True, timeout=60, check=False, **{"stderr": subprocess.PIPE, **options})
+    return subprocess.run(command, text=True, timeout=60, check=False, stdout=stdout, stderr=subprocess.PIPE, env=env)
 
 
 @pytest.mark.parametrize("args", [["--help"], ["explain"], ["explain", "--json"]])
@@ -90,8 +93,20 @@ def test_a_full_disk_is_two_lines_and_exit_code_3(args: list[str]) -> None:
 
 def test_an_encoding_without_our_marks_gets_escapes_and_json_that_says_the_same() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
-    said = harness("doctor", stdout=subprocess.PIPE, env=environment)
+    said = harness("doctor", env=environment)
     assert said.stdout.startswith("\\u2714 python")
-    told = harness("explain", "L101", "--json", stdout=subprocess.PIPE, env=environment).stdout
+    told = harness("explain", "L101", "--json", env=environment).stdout
     assert told.isascii()
-    assert json.loads(told) == json.loads(harness("explain", "L101", "--json", stdout=subprocess.PIPE).stdout)
+    assert json.loads(told) == json.loads(harness("explain", "L101", "--json").stdout)
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), RuntimeError("Query interrupted")], ids=["python", "duckdb"])
+def test_ctrl_c_is_told_in_a_line_wherever_it_comes(
+    raised: BaseException, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> NoReturn:
+        raise raised
+
+    monkeypatch.setattr("harness.plugins.names", stopped)
+    assert cli.execute(["doctor"]) == Exit.INTERRUPTED
+    assert capsys.readouterr().err.split() == ["harness:", "interrupted"]
