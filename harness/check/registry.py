@@ -44,7 +44,7 @@ def explained() -> list[type[Check]]:
     The latter two stand in rooms above this one, so they are loaded by name, and only to be explained.
     """
     across, lines = import_module("harness.across").CHECKS, import_module("harness.audit.lines").LINES
-    return [*sorted((*installed(), *across), key=lambda kind: kind.code), CheckCrashed, *lines]
+    return [*sorted((*installed(), *across, CheckCrashed), key=lambda kind: kind.code), *lines]
 
 
 def classes(loaded: Any) -> list[type[Check]]:  # noqa: ANN401 - an entry point may be anything

@@ -99,8 +99,9 @@ class TokensBudget(_CallBudget):
     Why: every model call sends the whole conversation again, so tokens grow with the square of its length. The limit
     `max_tokens` counts input and output of all model calls together.
 
-    Fix: look which agent used most and why: `harness show RUN`. Shorten what is sent again (a summary instead of the
-    history, smaller tool results), end earlier, or raise the limit in `[tool.harness.limits]` or with `--max-tokens`.
+    Fix: look which agent used most: `harness stats RUN`, and why: `harness show RUN`. Shorten what is sent again (a
+    summary instead of the history, smaller tool results), end earlier, or raise the limit in `[tool.harness.limits]` or
+    with `--max-tokens`.
     """
 
     code = "B201"
@@ -139,7 +140,7 @@ class CostBudget(_CallBudget):
     `max_cost_usd` counts list prices of all model calls in US dollars; a call whose price nobody knows counts for
     nothing, and the check says so.
 
-    Fix: look which agent spent most: `harness show RUN`. Give it a cheaper model, shorten what is sent again, end
+    Fix: look which agent spent most: `harness stats RUN`. Give it a cheaper model, shorten what is sent again, end
     earlier, or raise the limit in `[tool.harness.limits]` or with `--max-cost-usd`. Set prices of your own models in
     `[tool.harness.prices]` as `model = [input, output]` per million tokens.
     """

@@ -54,9 +54,9 @@ class EndedLate(Check):
     messages say it once more. An answer that code or a tool has tried since is new when it is said again. Dollars are
     told where the cost of the model calls after it is known.
 
-    Fix: end on the answer: a predicate that finds it, such as `is_termination_msg=lambda m: "TERMINATE" in (m.get(
-    "content") or "")`, a `TextMentionTermination`, a verifier that is asked once. Tell agents to say the word with the
-    answer, and not to comment on each other's.
+    Fix: end on the answer: a predicate that finds it, such as
+    `is_termination_msg=lambda m: "TERMINATE" in (m.get("content") or "")`, a `TextMentionTermination`, a verifier that
+    is asked once. Tell agents to say the word with the answer, and not to comment on each other's.
     """
 
     code = "T303"

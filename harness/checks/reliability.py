@@ -233,13 +233,14 @@ class _Health:
 
 
 class AgentFails(Check):
-    """Most of what an agent asks of its model and its tools fails.
+    """Much of what an agent asks of its model and its tools fails.
 
-    Why: an agent whose calls fail more often than not does no work, and others wait for it or guess in its place. It is
+    Why: an agent whose calls fail as often as not does no work, and others wait for it or guess in its place. It is
     told when at least `share` of an agent's calls failed, of `calls` or more. Code that fails does not count: to try it
     is how it is written.
 
-    Fix: `harness show RUN` lists the calls. Mend the tool or the configuration, or take the agent out.
+    Fix: `harness stats RUN` tells it of each agent, and `harness show RUN --spans` what each call failed with. Mend the
+    tool or the configuration, or take the agent out.
     """
 
     code = "R404"
@@ -295,8 +296,8 @@ class AgentSlowsDown(Check):
     agent's last eight calls is held against that of its first eight: it is told when it is `times` as long, and at
     least `seconds`. A replay's times are not the run's: there this check does not judge.
 
-    Fix: look whether the calls are sent more each time (C501): then send less. Else the provider is slow: set a
-    `timeout`, another model or another time.
+    Fix: `harness stats RUN` tells it of each agent. Look whether its calls are sent more each time (C501): then send
+    less. Else the provider is slow: set a `timeout`, another model or another time.
     """
 
     code = "R405"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ from harness.text import printable
 
 if TYPE_CHECKING:
     from harness.model import Json
+
+_WIDTH = 100
+_CODE = re.compile(r"`[^`]+`")
+_KEPT = "\u00a0"
 
 
 @click.command()
@@ -58,8 +63,14 @@ def _in_full(kind: type[check.Check]) -> str:
     needs = ", ".join(sorted(need.value for need in kind.needs))
     head = click.style(f"{kind.code} {kind.name}", bold=True) + f" · {kind.severity.value}"
     head += f" · looks at {needs}" if needs else ""
-    body = (click.wrap_text(paragraph, 100, preserve_paragraphs=False) for paragraph in paragraphs(kind))
+    body = map(_wrapped, paragraphs(kind))
     return f"{head}\n\n" + printable("\n\n".join([*body, *_numbers(kind)]))
+
+
+def _wrapped(paragraph: str) -> str:
+    """Lay *paragraph* out in lines; what stands in backquotes is to be copied, and stays on one of them."""
+    whole = _CODE.sub(lambda code: code[0].replace(" ", _KEPT), paragraph)
+    return click.wrap_text(whole, _WIDTH, preserve_paragraphs=False).replace(_KEPT, " ")
 
 
 def _numbers(kind: type[check.Check]) -> list[str]:

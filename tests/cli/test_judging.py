@@ -10,7 +10,9 @@ import pytest
 
 from harness import semconv
 from harness.call import Call, Reply, chain
+from harness.check import explained
 from harness.cli import execute
+from harness.cli.explain import paragraphs
 from harness.journal import Journal
 from harness.model import Operation
 from harness.store import open_store
@@ -351,6 +353,14 @@ def test_explain_says_what_numbers_a_check_judges_by(project, capsys):
     assert "    L101 = {times = 3" in capsys.readouterr().out
     assert execute(["explain", "L101", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["thresholds"]["times"] == 3
+
+
+def test_explain_keeps_what_is_to_be_copied_on_one_line(project, capsys):
+    assert execute(["explain", *(kind.code for kind in explained())]) == 0
+    shown = capsys.readouterr().out
+    written = {code for kind in explained() for text in paragraphs(kind) for code in re.findall("`[^`]+`", text)}
+    assert len(written) > 50
+    assert [code for code in written if code not in shown] == []
 
 
 def test_explain_lists_every_check_and_describes_it_as_data(project, capsys):
