@@ -60,7 +60,7 @@ def member(found: Any) -> Member:  # noqa: PLR0911 - one return a kind of agent
     """Say what one turn of an agent, or of a team within a team, takes."""
     name = str(getattr(found, "name", "") or type(found).__name__)
     if hasattr(found, "_participants"):
-        return Member(name=name, calls=0, says=0, tells=None, inner=team(found, inside=True))
+        return _team_inside(name, team(found, inside=True))
     wrapped = getattr(found, "_wrapped_agent", None)
     if wrapped is not None and theirs(type(found)):
         return member(wrapped)
@@ -88,6 +88,17 @@ def member(found: Any) -> Member:  # noqa: PLR0911 - one return a kind of agent
     if kind not in _CALLS:
         return Member(name=name, hidden=_where(type(found)), tells=None)
     return Member(name=name, calls=_CALLS[kind], tells=tells(found))
+
+
+def _team_inside(name: str, plan: Plan) -> Member:
+    """Say what one turn of a team within a team takes. It tells tokens if everybody in it does."""
+    told, ends = None, False
+    if isinstance(plan, Team):
+        every = [member.tells for member in plan.members]
+        hushed = any(member.hushed for member in plan.members)
+        told = None if None in every else all(every) and plan.order != "ledger" and not hushed
+        ends = plan.condition is not None
+    return Member(name=name, calls=0, says=0, tells=told, hushed=ends, inner=plan)
 
 
 def _by_others(condition: Condition) -> bool:

@@ -39,15 +39,18 @@ class Plans:
         turns = settings.get("max_turns")
         turns = turns if isinstance(turns, int) else None
         asynchronous = bool(settings.get("asynchronous"))
-        loose = "asynchronous chats of this version count each answer twice" if asynchronous and self._twice else ""
+        twice = asynchronous and self._twice
+        loose = "asynchronous chats of this version count each answer twice" if twice else ""
         summary = self._summary(settings.get("summary_method"), sender, recipient)
         held = self._peer_limit and not asynchronous
-        starter = self.voice(sender, recipient, path)
+        starter = self.voice(sender, recipient, path, twice=twice)
         if isinstance(recipient, self._manager):
-            return self._group(starter, recipient, path, turns=turns, summary=summary, loose=loose, held=held)
+            return self._group(
+                starter, recipient, path, turns=turns, summary=summary, loose=loose, held=held, twice=twice
+            )
         return Talk(
             starter=starter,
-            recipient=self.voice(recipient, sender, path),
+            recipient=self.voice(recipient, sender, path, twice=twice),
             max_turns=turns,
             peer_limit=held,
             summary=summary,
@@ -62,8 +65,8 @@ class Plans:
             links.append(self.chat(chat.get("sender") or sender, chat["recipient"], path, **settings))
         return Chain(links=tuple(links))
 
-    def voice(self, agent: Any, peer: Any, path: tuple[Any, ...]) -> Voice:
-        """Say how *agent* answers *peer*."""
+    def voice(self, agent: Any, peer: Any, path: tuple[Any, ...], *, twice: bool = False) -> Voice:
+        """Say how *agent* answers *peer*; *twice* says that its model is asked again where it gives no answer."""
         self.met.setdefault(id(agent), agent)
         whole = int(getattr(agent, "_max_consecutive_auto_reply", 0) or 0)
         limits = getattr(agent, "_max_consecutive_auto_reply_dict", None) or {}
@@ -100,7 +103,7 @@ class Plans:
             human=asked,
             asked=asked,
             hidden=None if asked else hidden,
-            calls=1 if getattr(agent, "client", None) is not None else 0,
+            calls=(2 if twice else 1) if getattr(agent, "client", None) is not None else 0,
             nested=tuple(nested),
             instead=sure and bool(nested),
             besides=tuple(self._inside(agent, path)),
@@ -117,6 +120,7 @@ class Plans:
         summary: int,
         loose: str,
         held: bool,
+        twice: bool,
     ) -> Group:
         group = manager.groupchat
         self.met.setdefault(id(manager), manager)
@@ -129,9 +133,9 @@ class Plans:
         return Group(
             starter=starter,
             manager=str(manager.name),
-            members=tuple(self.voice(agent, manager, path) for agent in group.agents),
+            members=tuple(self.voice(agent, manager, path, twice=twice) for agent in group.agents),
             max_round=int(group.max_round),
-            attempts=attempts,
+            attempts=2 * attempts if twice else attempts,
             always=always,
             selection=selection,
             max_turns=turns,
@@ -139,6 +143,7 @@ class Plans:
             summary=summary,
             loose=loose
             or ("a group within a group gives no answer" if within else "")
+            or ("a group of one fails" if len(group.agents) == 1 else "")
             or ("after some speakers nobody may speak" if dead_end else "")
             or ("who speaks is up to a function" if selection == "custom" else "")
             or next(filter(None, map(self._mute, group.agents)), ""),

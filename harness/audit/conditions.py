@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.audit import graphs
 from harness.audit.bounds import Verdict
 from harness.setups import Condition, Member, Team
 
@@ -87,6 +88,8 @@ def _tokens(team: Team, condition: Condition, _task: int) -> Turns:
     quiet = [member.name for member in team.members if member.tells is None]
     if len(telling) == len(team.members):
         most = int(condition.limit)
+    elif len(telling) + len(hushed) == len(team.members) and not any(member.says for member in hushed):
+        most = (int(condition.limit) + 1) * len(team.members)  # a team is silent about each message at most once
     elif len(hushed) == 1 and len(telling) + 1 == len(team.members):
         most = 2 * int(condition.limit) + 1  # each time it says nothing, another has told before
     elif telling and _in_turn(team) and not quiet:
@@ -119,9 +122,29 @@ def _speaks(team: Team, condition: Condition, able: list[Member]) -> Turns:
     meant = {member.name for member in able if not condition.sources or member.name in condition.sources}
     if meant and all(member.name in meant for member in team.members) and team.order != "ledger":
         return _after(1, condition)
+    if team.order == "graph":
+        return _on_the_way(team, condition, meant)
     if meant and _in_turn(team):
         places = [place for place, member in enumerate(team.members, 1) if member.name in meant]
         return _after(places[0] if team.order == "turns" else len(team.members), condition)
+    return _nobody(condition)
+
+
+def _on_the_way(team: Team, condition: Condition, meant: set[str]) -> Turns:
+    """Give the batch of a graph in which one of *meant* must have spoken, alone: of several only the last is seen."""
+    walk = graphs.Walk(team.edges)
+    try:
+        states = walk.states(team.starts)
+    except graphs.TooManyWaysError:
+        return _nobody(condition)
+    open_ways = {state: ways if set(state[0]) - meant or len(state[0]) > 1 else set() for state, ways in states.items()}
+    first = walk.first(team.starts)
+    if graphs.ring(open_ways, first) is not None:
+        return _nobody(condition)
+    return _after(graphs.batches(open_ways, first), condition)
+
+
+def _nobody(condition: Condition) -> Turns:
     return Turns(verdict=Verdict.UNBOUNDED, why=(f"{condition.why}: nobody has to speak whom it waits for",))
 
 

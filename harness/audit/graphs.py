@@ -121,6 +121,15 @@ def ring(graph: Mapping[State, set[State]], first: State) -> list[str] | None:
     return None
 
 
+def batches(graph: Mapping[State, set[State]], first: State) -> int:
+    """Give the most batches that may come one after another from *first*. There must be no ring."""
+    reach, most = {first} if first in graph else set(), 0
+    while reach:
+        most += 1
+        reach = {step for state in reach for step in graph[state] if step in graph}
+    return most
+
+
 def longest(graph: Mapping[State, set[State]], first: State, weights: Mapping[str, int], batches: int | None) -> int:
     """Give the most that may come together along a way of at most *batches* batches, each speaker by its weight.
 

@@ -33,7 +33,7 @@ def team(plan: Team, judge: Judge) -> Bound:
         return open_ended(ends.verdict, *_path(plan, ends))
     most = ends.most
     given = "what it is given may be more than one message" if plan.told < plan.task and most != plan.max_turns else ""
-    start = bounded(plan.told, 0, *ends.why, loose=(*ends.loose, given))
+    start = bounded(plan.told, 0, *ends.why, loose=(*ends.loose, given, _nothing_given(plan, most)))
     if plan.order == "turns":
         count = len(plan.members)
         shares = [(most - place + count - 1) // count for place in range(count)]
@@ -58,6 +58,13 @@ def turn(member: Member, judge: Judge) -> Bound:
     loose = "tool calls, their results and other events count as messages, too" if member.events else ""
     one = bounded(member.says + member.events, member.calls, loose=(loose, member.loose))
     return both(one, judge(member.inner)) if member.inner is not None else one
+
+
+def _nothing_given(plan: Team, most: int) -> str:
+    """Say why a team inside may not go on: it fails where it follows itself, and is given no message."""
+    repeats = len(plan.members) == 1 or plan.order == "handoff" or (plan.order == "model" and plan.repeats)
+    inside = any(not member.says for member in plan.members)
+    return "a team inside that follows itself is given nothing, and fails" if inside and repeats and most > 1 else ""
 
 
 def _crowd(plan: Team, most: int) -> Bound:

@@ -90,6 +90,10 @@ def first_way(_number: int, _tools: Sequence[str], _names: Sequence[str]) -> Ans
     return "again left yes"
 
 
+def only_again(_number: int, _tools: Sequence[str], _names: Sequence[str]) -> Answer:
+    return "again"
+
+
 def _ledger(names: Sequence[str], *, progress: bool) -> Answer:
     return ledger(names[1:], progress=progress) if names and names[0] == "ledger" else "Let us go on."
 
@@ -110,7 +114,7 @@ CONSTANT: dict[str, Adversary] = {
     each.__name__: each
     for each in (
         text, wrong_word, empty, nothing, tool, other_tool, unknown_tool, ping_pong, the_last, third_time, code,
-        both_ways, first_way, on_track, stalled, hesitant,
+        both_ways, first_way, only_again, on_track, stalled, hesitant,
     )
 }  # fmt: skip
 

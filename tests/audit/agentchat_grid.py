@@ -292,7 +292,7 @@ _BACK = ["ab", ("ba", "again"), ("bc", "yes")]
 def _graph(
     ways: list[Any],
     *,
-    condition: str | None = None,
+    condition: Any = None,
     max_turns: int | None = None,
     any_: bool = False,
     start: str | None = None,
@@ -313,7 +313,7 @@ def _graph(
     return GraphFlow(
         list(agents.values()),
         graph=builder.build(),
-        termination_condition=None if condition is None else _conditions()[condition](),
+        termination_condition=_conditions()[condition]() if isinstance(condition, str) else condition,
         max_turns=max_turns,
     )
 

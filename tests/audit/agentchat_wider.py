@@ -88,6 +88,17 @@ def _tokens() -> Iterator[tuple[str, Built]]:
         "tokens, one server tells none, picked of three",
         lambda: grid._select([_quiet("a"), grid._agent("b"), grid._agent("c")], tokens()),
     )
+    yield (
+        "tokens of a team within, alone",
+        lambda: grid._rr([grid._rr(grid._agents(2), None, 2, name="team")], tokens()),
+    )
+    yield (
+        "tokens of a team within that may say nothing",
+        lambda: grid._rr(
+            [grid._rr([grid._agent(f"{name}1")], grid._conditions()["max 1"](), name=name) for name in ("x", "y")],
+            tokens(),
+        ),
+    )
     yield "picked of two, from b", lambda: grid._select(grid._agents(2), grid._from("b"))
     yield "picked of two, text from a", lambda: grid._select(grid._agents(2), grid._conditions()["text from a"]())
     yield (
@@ -244,6 +255,19 @@ def _graphs() -> Iterator[tuple[str, Built]]:
             lambda turns=turns: grid._graph(loop, max_turns=turns, any_=True, start="a"),
         )
     yield "graph with a loop and no limit", lambda: grid._graph(loop, condition="outside", any_=True, start="a")
+    yield "graph with a loop, until from d", lambda: grid._graph(loop, condition=grid._from("d"), any_=True, start="a")
+    yield (
+        "graph with a loop, until from c or d",
+        lambda: grid._graph(loop, condition=grid._from("c") | grid._from("d"), any_=True, start="a"),
+    )
+    yield (
+        "graph with a loop, until from b and c",
+        lambda: grid._graph(loop, condition=grid._from("b") & grid._from("c"), any_=True, start="a"),
+    )
+    yield (
+        "graph that forks, until from d",
+        lambda: grid._graph(["ab", "ac", ("bd", "yes"), ("cd", "left")], condition=grid._from("d"), any_=True),
+    )
     yield "graph with groups that wait", lambda: _grouped("all")
     yield "graph with groups, any", lambda: _grouped("any")
     yield "graph with a loop of two groups, max 9", lambda: _regrouped(of()["max 9"]())
@@ -268,10 +292,11 @@ def _grouped(every: str) -> Any:
 def _regrouped(condition: Any) -> Any:
     from autogen_agentchat.teams import DiGraphBuilder, GraphFlow
 
-    agents = {name: grid._agent(name) for name in "abc"}
+    agents = {name: grid._agent(name) for name in "abcd"}
     builder = DiGraphBuilder()
     for agent in agents.values():
         builder.add_node(agent)
+    builder.add_edge(agents["c"], agents["d"], condition="yes")
     builder.add_edge(agents["a"], agents["b"], activation_group="first")
     builder.add_edge(agents["b"], agents["c"])
     builder.add_edge(agents["c"], agents["b"], condition="again", activation_group="back")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import functools
 import io
@@ -23,7 +24,10 @@ class Past(BaseException):
 
 @dataclass(frozen=True)
 class Chat:
-    """What is begun: ``sender.initiate_chat(recipient, **settings)``, several of them, or what *way* begins itself."""
+    """What is begun: ``sender.initiate_chat(recipient, **settings)``, several of them, or what *way* begins itself.
+
+    *spoken* are the messages of it that nobody sends.
+    """
 
     sender: Any
     recipient: Any
@@ -31,6 +35,7 @@ class Chat:
     queue: tuple[Mapping[str, Any], ...] = ()
     asynchronous: bool = False
     way: Callable[[], object] | None = None
+    spoken: int = 0
 
     def begin(self) -> None:
         if self.way is not None:
@@ -86,6 +91,7 @@ def drive(build: Callable[[], Chat], adversary: Adversary, human: str, cap: int)
         (clients.OpenAIClient, "cost", lambda *_: 0.0),
         (agents, "send", sending(agents.send)),
         (agents, "a_send", sending(agents.a_send)),
+        (builtins, "input", ask),
         (agents, "get_human_input", ask),
         (agents, "a_get_human_input", a_ask),
     ]
@@ -96,7 +102,9 @@ def drive(build: Callable[[], Chat], adversary: Adversary, human: str, cap: int)
         contextlib.redirect_stderr(io.StringIO()),
     ):
         try:
-            build().begin()
+            chat = build()
+            seen.messages += chat.spoken
+            chat.begin()
         except Past:
             pass
         except Exception as error:  # noqa: BLE001 - an error ends it, too

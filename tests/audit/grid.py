@@ -21,7 +21,7 @@ _PER_FAMILY = {
     "classic": ("text", "empty", "nothing", "tool", "unknown_tool", "ping_pong", "the_last", "wrong_word"),
     "agentchat": (
         "text", "empty", "tool", "other_tool", "unknown_tool", "ping_pong", "the_last", "third_time", "both_ways",
-        "first_way", "wrong_word", "code",
+        "first_way", "only_again", "wrong_word", "code",
     ),
     "ag2": ("text", "empty", "tool", "other_tool", "unknown_tool"),
 }  # fmt: skip
