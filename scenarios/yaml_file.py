@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Document", "Place", "read"]
 
 
+_MOST_PLACES = 100_000  # a few lines of aliases can name more than any machine could read
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """A mapping, the file it comes from, and the line on which each of its places begins; no lines if it is Python."""
@@ -71,10 +74,13 @@ def read(path: Path) -> Document:
 
 
 def _walk(node: Any, place: Place, lines: dict[Place, int], document: Document) -> None:  # noqa: ANN401
-    """Note the line of every place, and refuse what is written twice or refers to itself."""
+    """Note the line of every place, and refuse what is written twice, refers to itself or is endlessly many."""
     if node is None or len(place) > 20:  # noqa: PLR2004 - deeper is no scenario, and may be a loop of aliases
         return
-    lines[place] = node.start_mark.line + 1
+    line = node.start_mark.line + 1
+    lines[place] = line
+    if len(lines) > _MOST_PLACES:
+        raise UsageError(f"{document.path}:{line}: there are more than {_MOST_PLACES:,} values; do aliases multiply?")
     if node.id == "mapping":
         seen = set()
         for key, value in node.value:

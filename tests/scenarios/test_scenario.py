@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.model import Operation
-from scenarios import scenario
+from scenarios import scenario, yaml_file
 from scenarios.expecting import Sequence
 from scenarios.scenario import Expect, Saying
 from scenarios.schema import SCHEMA
@@ -290,3 +292,12 @@ def test_any_values_under_known_keys_are_a_scenario_or_one_clear_error(tmp_path_
         assert len(str(error).splitlines()) == 1  # noqa: PT017 - both outcomes are right
     else:
         assert sum(map(bool, (found.agents, found.factory, found.program))) == 1
+
+
+def test_a_file_whose_aliases_multiply_is_refused_before_it_is_unfolded(tmp_path):
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{key}: &{key} [{', '.join([f'*{before}'] * 10)}]" for before, key in itertools.pairwise("abcdef")]
+    path = tmp_path / "many.scenario.yaml"
+    path.write_text("\n".join(lines))
+    with pytest.raises(UsageError, match="do aliases multiply"):
+        yaml_file.read(path)
