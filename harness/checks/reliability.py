@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from statistics import median
 from typing import ClassVar
 
 from harness.check import CALLS_END, CHATS_END, MESSAGES, TALKS_END, Check, Need, Settings
-from harness.checks.saying import acts, failures
+from harness.checks.saying import acts, claims, failures, heeds
 from harness.model import CALLS, CallRecord, Event, Finding, Message, Operation, Severity, Status
 from harness.text import one_line
 
@@ -20,17 +19,6 @@ _SHOWN = 80
 _MOST_REMEMBERED = 1024
 _MOST_KINDS = 32
 _NANOSECONDS = 1_000_000_000
-
-# An agent that was told of a failure and heeds it says one of these, whatever else it says.
-_HEEDED = re.compile(
-    r"(?i)error|fail|unable|can ?not|n['’]t\b|\bnot?\b|could|sorry|issue|problem|invalid|correct|again|retry"
-    r"|trie[ds]?\b|unfortunat|apolog|mismatch|missing|\bfix|instead|adjust|mistake|wrong|exceed|limit|however|alternativ|denied"
-    r"|restrict|install|troubl|unavail|\bneed|must|requir|bug|exception|debug|revis|modif|timed? ?out|only"
-)
-_CLAIMS = re.compile(
-    r"(?i)success|\bdone\b|complet|booked|\bhere(?: is| are|['’]s)|result|answer|terminate|confirm|updated|great|finish"
-    r"|cancel|found|obtained|shows?\b|\bis\b|\bare\b"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +67,7 @@ class FailureIgnored(Check):
             return
         del self._open[message.conversation_id]
         text = message.text
-        if acts(message) or _HEEDED.search(text) or not _CLAIMS.search(text):
+        if acts(message) or heeds(text) or not claims(text):
             return
         yield self.finding(
             f"{open_.sender} returned {one_line(open_.text, _SHOWN)!r}, and {message.sender} went on with "

@@ -1,4 +1,4 @@
-"""What a message says to a check: results of tools and code, and whether they tell of a failure."""
+"""What a message says to a check: results of tools and code, whether they tell of a failure, and who heeds it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ _EXECUTED = re.compile(r"\s*exitcode: (-?\d+) \(execution (succeeded|failed)\)")
 # Code that failed and has printed something after it may have done its work all the same.
 _LAST_WORD = re.compile(r"(?i)error|exception|interrupt|timeout|not found|no such|denied|killed|invalid")
 _EXECUTED_WORD = "exitcode: "
+
+# An agent that was told of a failure and heeds it says one of these, whatever else it says.
+_HEEDED = re.compile(
+    r"(?i)error|fail|unable|can ?not|n['’]t\b|\bnot?\b|could|sorry|issue|problem|invalid|correct|again|retry"
+    r"|trie[ds]?\b|unfortunat|apolog|mismatch|missing|\bfix|instead|adjust|mistake|wrong|exceed|limit|however|alternativ|denied"
+    r"|restrict|install|troubl|unavail|\bneed|must|requir|bug|exception|debug|revis|modif|timed? ?out|only"
+)
+_CLAIMS = re.compile(
+    r"(?i)success|\bdone\b|complet|booked|\bhere(?: is| are|['’]s)|result|answer|terminate|confirm|updated|great|finish"
+    r"|cancel|found|obtained|shows?\b|\bis\b|\bare\b"
+)
 
 
 def results(message: Message) -> list[str]:
@@ -42,6 +53,16 @@ def failures(message: Message) -> list[str]:
 def acts(message: Message) -> bool:
     """Say whether *message* does something: calls a tool, or writes code."""
     return bool(message.tool_calls) or "```" in (text := message.text) or "'''" in text
+
+
+def heeds(text: str) -> bool:
+    """Say whether *text*, which is said after a failure, speaks of it or goes another way; in English alone."""
+    return _HEEDED.search(text) is not None
+
+
+def claims(text: str) -> bool:
+    """Say whether *text* claims something."""
+    return _CLAIMS.search(text) is not None
 
 
 def _failed(part: Mapping[str, Json], text: str) -> bool:
