@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -41,7 +41,7 @@ def canonical(value: Any) -> str:  # noqa: ANN401
 
 def digest(text: str) -> str:
     """Name *text* by its blake2b-128 hash, in hex."""
-    return hashlib.blake2b(text.encode(errors="replace"), digest_size=16).hexdigest()
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def context_hash(prev: str | None, part: str) -> str:
