@@ -32,6 +32,8 @@ _IDLE_MEMORY = "64MB"
 _SMALL_BYTES = 8 << 20
 _HEADERS = 3 * 4096
 """Where DuckDB says in a file which of its versions holds: a number that every change of the database increases."""
+_NONE: Identity = (0, 0, 0, 0, b"")
+"""That there is no database yet: all that is known waits in journals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +104,14 @@ _parked: dict[Path, Parked] = {}
 def watched(store: Path) -> Iterator[Identity | None]:
     """Lock the database for a block as DuckDB does who reads, and say which it is.
 
-    Yields None if there is none, if its last changes are in a log beside it, or if somebody else writes it.
+    That there is none can be known again, too. Yields None if it cannot be read, if its last changes are in a log
+    beside it, or if somebody else writes it.
     """
     try:
         handle = os.open(store / DATABASE, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield _NONE
+        return
     except OSError:
         yield None
         return

@@ -93,6 +93,22 @@ def test_a_database_that_is_the_same_is_opened_once_for_many_questions(store, mo
     assert seen == [store.path]
 
 
+def test_journals_that_no_database_has_taken_in_are_read_once_for_many_questions(tmp_path, monkeypatch):
+    store = open_store(tmp_path / "fresh")
+    journals.write(store.path, A, 1, [ended("1", run_id="r1")])
+    assert [run.run_id for run in store.runs()] == ["r1"]
+    seen = opened(monkeypatch)
+    assert [span.span_id for span in store.run("r1").spans] == ["1"]
+    assert seen == []
+    journals.write(store.path, A, 2, [ended("2", run_id="r2", start_ns=5000)])
+    assert [run.run_id for run in store.runs()] == ["r2", "r1"]
+    assert process(INGEST, store) == "2\n"
+    assert [run.run_id for run in store.runs()] == ["r2", "r1"]
+    assert seen == [store.path]
+    (store.path / "spans.duckdb").unlink()
+    assert store.runs() == []
+
+
 def test_journals_are_read_again_once_they_grow_or_their_writer_dies(store, monkeypatch):
     real, seen = viewing.gather, []
     monkeypatch.setattr(viewing, "gather", lambda *about: (seen.append(about[1]), real(*about))[1])
