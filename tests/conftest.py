@@ -15,6 +15,8 @@ settings.load_profile("house")
 # Clients of models read this file whenever one is made, in every process that tests start: with 140 authorities that
 # takes longer than most tests' conversations. Nobody here speaks TLS.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
+# Nor does anybody add to pydantic, which would look through all that is installed whenever a process imports it.
+os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 
 def pytest_collection_finish() -> None:
