@@ -205,11 +205,12 @@ class SameOutcome(LoopCheck):
 
 
 class AnswersItself(LoopCheck):
-    """One agent speaks again and again, answers itself, and says nothing new.
+    """One agent speaks again and again, and answers itself.
 
     Why: nobody else has anything to say, so the same agent is asked once more: "it seems there is no further input, let
-    me know". A speaker selection that may choose the last speaker again, or a proxy with empty replies, does this until
-    a limit ends it.
+    me know", or one more idea, and one more. A speaker selection that may choose the last speaker again, or a proxy
+    with empty replies, does this until a limit ends it. Four messages in a row are told of, with no call, code or
+    result between them; one that is full of new facts, or mostly of words that nobody said before, does not count.
 
     Fix: in a group chat set `allow_repeat_speaker=False`, and a termination word for "nothing more to do". Let a user
     proxy end the conversation instead of replying with an empty text.
@@ -230,7 +231,7 @@ class AnswersItself(LoopCheck):
 
     def tell(self, heard: Heard, message: Message) -> tuple[str, Mapping[str, Json]]:
         """Say who goes on."""
-        text = f"{message.sender} goes on by itself for the {_ordinal(len(heard.alone))} time and says nothing new"
+        text = f"{message.sender} goes on by itself for the {_ordinal(len(heard.alone))} time, and nobody answers"
         return text, {"sender": message.sender}
 
 

@@ -257,3 +257,87 @@ def test_checks_that_share_what_they_hear_find_what_each_finds_alone():
         for each in judge(events, select=[code])
     ]
     assert sorted(together, key=str) == sorted(apart, key=str)
+
+
+def test_a_result_the_framework_s_summary_of_it_and_the_answer_are_no_loop():
+    said = "The weather in Seattle is 72 degrees and sunny."
+    told = [("ann", [result(said)]), f"ann: {said}", f"ann: {said} TERMINATE"]
+    assert (
+        judge(talk(["user: What is the weather in Seattle?", ("ann", [call("weather", {})]), *told]), select=["L"])
+        == []
+    )
+    printed = f"ann: [FunctionExecutionResult(content={said!r}, call_id='c')]"
+    assert judge(talk(["user: What is the weather in Seattle?", printed, *told[1:]]), select=["L"]) == []
+
+
+def test_what_a_proxy_always_replies_is_a_loop_though_a_stray_fact_is_said_in_between():
+    reply = "proxy: Please choose the right database."
+    said = ["user: What does Nvidia expect of 2023?", "ann: It expects 14 percent.", reply, "ann: TERMINATE", reply]
+    said += [
+        "ann: What Google expects of 2023 is what Nvidia expects, so the right database is what you choose.",
+        reply,
+    ]
+    (finding,) = loops(talk(said))
+    assert finding.evidence["messages"] == [2, 4, 6]
+
+
+def test_the_same_grade_for_one_long_piece_of_work_after_the_other_is_no_loop():
+    task = " ".join(f"word{chr(97 + place % 26)}{chr(97 + place // 26)}" for place in range(200))
+    said = [
+        each
+        for turn in range(8)
+        for each in (
+            f"ann: {task} answer {turn * 7}, {turn * 7 + 1}, {turn * 7 + 2}, {turn * 7 + 3}",
+            "ben: accuracy: complete, clarity: very clear, style: very good",
+        )
+    ]
+    assert loops(talk(said)) == []
+
+
+QUESTION = "what is the highest value that one may expect of three throws of a single die"
+IDEAS = (
+    "count every outcome by hand and write down the largest of them", "simulate many rounds and average what they gave",
+    "find the chance of each maximum and weigh them by it", "ask a colleague who knows about such games of chance",
+    "draw a tree of all throws and look at every path once", "compare it to two throws before going on to more",
+)  # fmt: skip
+
+
+def test_prompts_that_a_program_puts_together_for_a_grader_are_no_loop():
+    said = [f"user: {QUESTION}", "ann: Rate this path.", f"cat: one may {', or '.join(IDEAS)}"]
+    for turn, idea in enumerate(IDEAS):
+        said += [
+            f"ann: Rate this path. {QUESTION} one may {idea}",
+            f"ben: That would be {'good fair poor'.split()[turn % 3]}.",
+        ]
+    assert judge(talk(said), select=["L102"]) == []
+
+
+def test_who_copies_what_another_said_hands_nothing_on():
+    agreed = (
+        "We all agree that the sum is right and that every step was done with care so this task is now done and well"
+    )
+    names = ("ann", "ben", "cat")
+    said = ["user: Add 2 and 3.", "ann: It is 5."]
+    said += [f"{names[turn % 3]}: {'Indeed. ' * (turn % 2)}{agreed}" for turn in range(9)]
+    assert judge(talk(said), select=["L"])[0].seq <= 8
+
+
+def voice(turn):
+    """Say one more idea at length: half of it in words said before, with a new name or two."""
+    common = " ".join(f"common{chr(97 + place)}" for place in range(24))
+    fresh = " ".join(f"fresh{chr(97 + turn)}{chr(97 + place)}" for place in range(20))
+    return f"You are right, there is more. {common} {fresh} and item_{turn}"
+
+
+def test_an_agent_that_goes_on_by_itself_at_length_is_told_of_at_its_fourth_message():
+    said = ["user: Find a use for this.", *[f"ann: {voice(turn)}" for turn in range(5)]]
+    (finding,) = loops(talk(said), "L104")
+    assert (finding.seq, finding.evidence["messages"]) == (4, [2, 3, 4])
+
+
+@pytest.mark.parametrize(
+    "between", ["ben: Go on.", ("ann", [call("look", {})]), ("ann", [result("page 7")]), "ann: ```python\nx = 1\n```"]
+)
+def test_who_works_or_is_answered_in_between_does_not_answer_itself(between):
+    said = ["user: Find a use for this.", *[each for turn in range(5) for each in (f"ann: {voice(turn)}", between)]]
+    assert loops(talk(said), "L104") == []

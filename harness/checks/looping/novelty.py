@@ -20,10 +20,13 @@ LONGEST_KNOWN = 1000
 
 _Item = TypeVar("_Item", bound=Hashable)
 _FACTS_PER_WORD = 1 / 30
+_ENOUGH_FACTS = 3
+_LONG = 12
+_DENSE = 1 / 10
 _NEW_WORDS = 0.62
 _FEWEST_NEW = 8
-_QUOTED = 0.85
-_QUOTE = 60
+_QUOTES = ((60, 0.15), (16, 0.1))
+"""Words of a message, and the share of its pairs that may be new for it to be put together from what was said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +42,23 @@ class New:
     @property
     def informs(self) -> bool:
         """Whether it brings more than a stray fact, or says mostly what nobody said before."""
-        return self.facts > self.of * _FACTS_PER_WORD or (self.words >= _FEWEST_NEW and self.share > _NEW_WORDS)
+        few = 1 if self.of >= _LONG else 0
+        return self.other_words or self.facts > min(max(self.of * _FACTS_PER_WORD, few), _ENOUGH_FACTS)
+
+    @property
+    def full_of_facts(self) -> bool:
+        """Whether it is dense with facts that nobody said before, as a result or an answer is, and prose is not."""
+        return self.facts > self.of * _DENSE
+
+    @property
+    def other_words(self) -> bool:
+        """Whether most of its words are ones that nobody said before."""
+        return self.words >= _FEWEST_NEW and self.share > _NEW_WORDS
 
     @property
     def quotes(self) -> bool:
-        """Whether it puts together at length what was said: how frameworks hand work from one agent to another."""
-        return not self.facts and self.of >= _QUOTE and self.pairs <= 1 - _QUOTED
+        """Whether it is put together from what was said: how a program hands work from one agent to another."""
+        return not self.facts and any(self.of >= words and self.pairs <= share for words, share in _QUOTES)
 
 
 class Memory:

@@ -19,8 +19,8 @@ from harness.model import Json, Message, part_text
 
 MOST_READ = 8000
 """Characters of a text whose words are looked at. Whether two messages are equal is asked of all of them."""
-RESULT = "exitcode:"
-"""How every AutoGen executor begins the text of a result."""
+RESULT = ("exitcode:", "[FunctionExecutionResult(")
+"""How every AutoGen executor begins the text of a result, and AgentChat prints what its tools return."""
 
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _TIMES = (

@@ -21,7 +21,8 @@ ALL_MOVES = 2048
 """Different moves of a conversation that are known again to the letter."""
 MOST_LISTED = 20
 """Messages that are listed after the first one; a loop is told of long before."""
-_TAKEN_BACK = 2
+_TAKEN_BACK = 1
+_GATHERED = 5
 _SENDERS = 64
 
 
@@ -35,6 +36,7 @@ class Move:
     key: bytes
     words: frozenset[str]
     pairs: frozenset[tuple[str, str]]
+    result: bool
     places: list[int]
     turn: int
     period: int = 0
@@ -60,9 +62,20 @@ class Repeats:
     def like(self, said: Said, *, fresh: bool) -> Move | None:
         """Find the move that *said* makes again. What is *fresh* says something new, so only an equal one will do."""
         for move in reversed(self._recent.get(said.sender, ())):
-            if move.key == said.key or (not fresh and not said.calls and _alike(move, said)):
+            if move.key == said.key or (
+                not fresh and not said.calls and said.result is move.result and _alike(move, said)
+            ):
                 return move
         return None
+
+    def gathers(self, said: Said, new_pairs: float) -> bool:
+        """Say whether *said* puts together more than one said before: no other's words, nor its sender's own again."""
+        least = _GATHERED + new_pairs * len(said.pairs)
+        return not any(
+            _alike(move, said) if sender != said.sender else len(said.pairs - move.pairs) < least
+            for sender, moves in self._recent.items()
+            for move in moves
+        )
 
     def count(self, said: Said, move: Move | None, number: int, turn: int) -> Move:
         """Note *said* as *move* made again, or as a new one."""
@@ -71,7 +84,7 @@ class Repeats:
         if len(self._recent) > _SENDERS:
             del self._recent[next(iter(self._recent))]
         if move is None:
-            move = Move(key=said.key, words=said.words, pairs=said.pairs, places=[], turn=turn)
+            move = Move(key=said.key, words=said.words, pairs=said.pairs, result=said.result, places=[], turn=turn)
         else:
             recent[:] = [each for each in recent if each is not move]
             move.key, move.words, move.pairs = said.key, said.words, said.pairs

@@ -72,6 +72,7 @@ class Talk:
         self._quiet: list[int] = []
         self._weight = 0.0
         self._alone: list[int] = []
+        self._spoke: str | None = None
         self._outcome: tuple[bool, object] | None = None
         self._outcomes: list[int] = []
         self._between: set[str] = set()
@@ -97,13 +98,14 @@ class Talk:
             del self._code[next(iter(self._code))]
         pair = len({*self._talkers, said.sender}) <= 2  # noqa: PLR2004
         move = self._repeats.like(said, fresh=bool(new.facts))
-        informs = not known and self._informs(said, new, result=result, quotes=move is None and not pair)
+        informs = not known and self._informs(said, new, result=result, pair=pair)
         if informs:
             self.informed()
         elif not known and not result and not said.calls:
             self._nothing_new(said, new, number, pair=pair, fresh_code=fresh_code)
         if not result and not said.calls and self._turn:  # who set the task takes part only if it speaks again
             self._talkers.append(said.sender)
+        self._goes_on(said, new, number, spoke=not result and not said.calls and not said.code)
         outcomes = self._came_out(said, number) if result and said.text.strip() else ()
         self._between.add(said.sender)
         if informs and said.result and not said.failed:
@@ -129,13 +131,13 @@ class Talk:
 
     def informed(self) -> None:
         """Note that something new was said."""
-        self._quiet, self._weight, self._alone = [], 0.0, []
+        self._quiet, self._weight = [], 0.0
         self._repeats.informed()
 
     def typed(self) -> None:
         """Note that a human typed something: whatever went on so far, it is steered now."""
         self.informed()
-        self._outcome, self._outcomes = None, []
+        self._outcome, self._outcomes, self._alone = None, [], []
 
     def _meet(self, sender: str) -> None:
         """Learn the name of who speaks. Names are never information."""
@@ -145,13 +147,13 @@ class Talk:
             self._known_names.add(sender)
             self._names |= name_words(sender)
 
-    def _informs(self, said: Said, new: New, *, result: bool, quotes: bool) -> bool:
+    def _informs(self, said: Said, new: New, *, result: bool, pair: bool) -> bool:
         """Say whether *said* moves the work on. A call does, and a result, if they are not known; an error does not."""
         if said.calls:
             return True
         if result:
             return not said.failed and (said.result or new.facts > 0 or new.informs)
-        return new.informs or (quotes and new.quotes)
+        return new.informs or (new.quotes and not pair and self._repeats.gathers(said, new.pairs))
 
     def _nothing_new(self, said: Said, new: New, number: int, *, pair: bool, fresh_code: bool) -> None:
         """Weigh a message that says nothing new in words of its own. Code is judged by what comes out of it."""
@@ -161,11 +163,14 @@ class Talk:
         if weight:
             self._weight += weight
             _note(self._quiet, number)
-        if new.of >= _SPOKEN and not new.facts and not fresh_code and new.words <= _SOME_WORDS:
-            if self._talkers and self._talkers[-1] == said.sender:
-                _note(self._alone, number)
-            else:
-                self._alone = []
+
+    def _goes_on(self, said: Said, new: New, number: int, *, spoke: bool) -> None:
+        """Note who speaks to itself: after its own words, with no call, code or result in between."""
+        if not spoke or said.sender != self._spoke or new.full_of_facts:
+            self._alone = []
+        elif new.of >= _SPOKEN and not new.other_words:
+            _note(self._alone, number)
+        self._spoke = said.sender if spoke and self._turn else None
 
     def _came_out(self, said: Said, number: int) -> tuple[int, ...]:
         """Follow what comes out of the calls and the code: the same error or the same figures, time and again."""
