@@ -180,9 +180,9 @@ class Member:
 
     *calls* are the most model calls of one turn, None where nothing limits them (*why* says what does not).
     *hidden* names the function that nobody can look into. *tells* says whether its model says how many tokens it
-    took, None where that is not known, and *hushed* that it may ask none once somebody else has spoken. *plain* says
-    that it can only answer with a text. *inner* is what it has others do each turn, *says* what it says itself, and *events* the tool calls, their results and the like that it
-    reports.
+    took, None where that is not known, and *hushed* that it may ask none once somebody else has spoken. *plain*
+    says that it can only answer with a text. *inner* is what it has others do each turn, *says* what it says
+    itself, and *events* the tool calls, their results and the like that it reports.
     """
 
     name: str
@@ -244,7 +244,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """Agents on a hub: who speaks after whom, and after how many turns it ends."""
+    """Agents and *people* on a hub: who speaks after whom, and after how many turns it ends."""
 
     name: str
     members: tuple[Ask, ...]
@@ -252,6 +252,7 @@ class Workflow:
     max_turns: int | None
     rules: tuple[Rule, ...]
     default: str | None
+    people: tuple[str, ...] = ()
     task: int = 1
 
 

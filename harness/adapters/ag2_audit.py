@@ -7,6 +7,7 @@ observers and policies of the program's own may end it sooner, which nobody can 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.adapters.ag2_setup import name_of
@@ -27,6 +28,33 @@ def ask(agent: Any) -> Ask:
     if tools and own is not None:
         return Ask(member=Member(name=name, calls=calls, hidden=own))
     return Ask(member=Member(name=name, calls=calls), loops=tools)
+
+
+def talk(kind: str, order: Iterable[str], agents: Mapping[str, Any]) -> Plan:
+    """Plan a channel without a graph, of the *kind* that its manifest names: the ids of who takes part in *order*.
+
+    Whoever is sent something there answers it: two in turn (``conversation``), all in turn (``discussion``), or once
+    (``consulting``); and nothing closes the first two (``network/adapters``).
+    """
+    ids = list(order)
+    if kind not in {"conversation", "discussion", "consulting"}:
+        return Untold(what=f"the channel {kind}", function="its adapter")
+    names = [name_of(agents[each]) if each in agents else each for each in ids]
+    rules = tuple(
+        Rule(speaker=name, target=names[(place + 1) % len(names)], certain=True) for place, name in enumerate(names)
+    )
+    asked = [ask(agents[each]) for each in (ids[1:] if kind == "consulting" else ids) if each in agents]
+    if kind != "discussion":  # there each turn is given a tool to say something with
+        asked = [one if one.member.hidden else replace(one, loops=(*one.loops, "say")) for one in asked]
+    return Workflow(
+        name=kind,
+        members=tuple(asked),
+        people=tuple(name for name, each in zip(names, ids, strict=True) if each not in agents),
+        first=names[0],
+        max_turns=2 if kind == "consulting" else None,
+        rules=rules,
+        default=None,
+    )
 
 
 def channel(name: str, graph: Mapping[str, Any], order: Iterable[str], agents: Mapping[str, Any], creator: str) -> Plan:
@@ -54,6 +82,7 @@ def channel(name: str, graph: Mapping[str, Any], order: Iterable[str], agents: M
     return Workflow(
         name=name,
         members=tuple(ask(agents[each]) for each in ids if each in agents),
+        people=tuple(names[each] for each in ids if each not in agents),
         first=names.get(made.initial_speaker, made.initial_speaker),
         max_turns=made.max_turns,
         rules=tuple(

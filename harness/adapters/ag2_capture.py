@@ -69,11 +69,11 @@ def _network(captured: Captured, patches: Patches) -> None:
     patches.wrap(Hub, "_fan_out", telling)
 
 
-def _channel(metadata: Any, agents: dict[str, Any]) -> Plan | None:
+def _channel(metadata: Any, agents: dict[str, Any]) -> Plan:
     graph = (metadata.knobs or {}).get("graph")
     order = [each.agent_id for each in metadata.participants]
     if graph is None:
-        return None
+        return audit.talk(str(metadata.manifest.type), order, agents)
     return audit.channel(str(metadata.manifest.type), graph, order, agents, str(metadata.creator_id))
 
 

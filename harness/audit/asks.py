@@ -1,7 +1,8 @@
 """How long one agent that is asked goes on, and agents on a hub that speak one after another.
 
 AG2 1.x lets an agent's turn go on as long as its model asks for tools (``agent.py``, ``_execute_turn``), and nothing it
-brings counts them. A workflow's graph ends after its ``max_turns``, or where it says so (``network/transitions.py``).
+brings counts them. A workflow's graph ends after its ``max_turns``, or where it says so (``network/transitions.py``);
+a conversation and a discussion go on until somebody closes them.
 """
 
 from __future__ import annotations
@@ -32,14 +33,19 @@ def workflow(plan: Workflow, judge: Judge) -> Bound:
     problems = total(each.values())
     if problems.verdict is not Verdict.BOUNDED:
         return problems
-    following = _following(plan, tuple(each))
+    following = _following(plan, (*each, *plan.people))
     path = _ring(following, plan.first)
     if path is not None and plan.max_turns is None:
-        return open_ended(Verdict.UNBOUNDED, " → ".join(path) + " → …", "its graph has no max_turns")
+        people = [name for name in path if name in plan.people]
+        verdict = Verdict.HUMAN if people else Verdict.UNBOUNDED
+        asked = (f"{people[0]} is a person, and may answer for ever",) if people else ()
+        return open_ended(verdict, " → ".join(path) + " → …", *asked, f"nothing counts the turns of the {plan.name}")
     turns = _longest(following, plan.first) if path is None else plan.max_turns or 0
-    why = "its graph has no way back" if path is None else f"max_turns={plan.max_turns} of {plan.name}"
+    counted = f"max_turns={plan.max_turns} of {plan.name}"
+    counted = "a question and its answer (consulting)" if plan.name == "consulting" else counted
+    why = "its graph has no way back" if path is None else counted
     if plan.max_turns is not None and plan.max_turns < turns:
-        turns, why = plan.max_turns, f"max_turns={plan.max_turns} of {plan.name}"
+        turns, why = plan.max_turns, counted
     worst = worst_of(bounded(1, one.calls or 0) for one in each.values())
     loose = ("who speaks is up to conditions",) if any(not rule.certain for rule in plan.rules) else ()
     # The first turn is the task, which no model says.

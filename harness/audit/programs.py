@@ -47,7 +47,7 @@ def _classic(captured: Captured) -> Setup:
 
 def _ag2(captured: Captured) -> Setup:
     channels = [(plan(), Origin(place=None, begun=True)) for plan in captured.channels.values()]
-    found = [one for one in channels if one[0] is not None] or _begun(captured, "ag2")
+    found = channels or _begun(captured, "ag2")
     ready = [] if captured.channels else _ready(captured, ag2_capture.roots(captured), ag2_audit.plan)
     agents = tuple(ag2_capture.describe(each, captured) for each in ag2_capture.members(captured))
     return _setup("ag2", agents, [*found, *ready])

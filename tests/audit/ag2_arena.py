@@ -19,11 +19,12 @@ _asked: list[Callable[[list[str]], Any]] = []
 
 @dataclass(frozen=True)
 class Channel:
-    """A workflow: *make* gives its graph for the ids of the agents. *plugin*: they get the network's own tools."""
+    """A channel: *make* gives its graph for the ids of the agents. *plugin*: they get the network's own tools."""
 
     agents: tuple[Any, ...]
-    make: Callable[[list[str]], Any]
+    make: Callable[[list[str]], Any] | None = None
     plugin: bool = False
+    kind: str = "workflow"
 
 
 def drive(build: Callable[[], Any], adversary: Adversary, human: str, cap: int) -> Seen:
@@ -99,7 +100,14 @@ def _arguments(name: str) -> str:
 async def converse(subject: Channel, seen: Seen) -> int:
     """Let the agents speak until the channel is closed or nobody speaks any more; count what is said."""
     from ag2.knowledge import MemoryKnowledgeStore
-    from ag2.network import BaseHubListener, Hub, WorkflowAdapter
+    from ag2.network import (
+        BaseHubListener,
+        ConsultingAdapter,
+        ConversationAdapter,
+        DiscussionAdapter,
+        Hub,
+        WorkflowAdapter,
+    )
 
     ended = asyncio.Event()
 
@@ -112,13 +120,17 @@ async def converse(subject: Channel, seen: Seen) -> int:
                 ended.set()
 
     hub = await Hub.open(MemoryKnowledgeStore(), ttl_sweep_interval=0, expectation_sweep_interval=0)
-    hub.register_adapter(WorkflowAdapter())
+    for adapter in (WorkflowAdapter, ConversationAdapter, DiscussionAdapter, ConsultingAdapter):
+        with contextlib.suppress(ValueError):  # some are there already
+            hub.register_adapter(adapter())
     hub.register_listener(Listening())
     async with hub:
         clients = [await hub.register(agent, attach_plugin=subject.plugin) for agent in subject.agents]
-        graph = subject.make([client.agent_id for client in clients])
+        knobs = {}
+        if subject.make is not None:
+            knobs["graph"] = subject.make([client.agent_id for client in clients]).to_dict()
         names = [agent.name for agent in subject.agents[1:]]
-        channel = await clients[0].open(type="workflow", target=names, knobs={"graph": graph.to_dict()})
+        channel = await clients[0].open(type=subject.kind, target=names, knobs=knobs)
         await channel.send("Hello.")
         idle = 0
         while not ended.is_set() and idle < _IDLE and not seen.passed:
@@ -140,6 +152,7 @@ def registered(subject: Channel) -> tuple[Any, list[str], dict[str, Any]]:
         async with hub:
             clients = [await hub.register(agent, attach_plugin=subject.plugin) for agent in subject.agents]
             ids = [client.agent_id for client in clients]
-            return subject.make(ids).to_dict(), ids, dict(zip(ids, subject.agents, strict=True))
+            graph = None if subject.make is None else subject.make(ids).to_dict()
+            return graph, ids, dict(zip(ids, subject.agents, strict=True))
 
     return asyncio.run(go())

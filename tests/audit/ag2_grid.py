@@ -31,6 +31,22 @@ def cases() -> Iterator[tuple[str, Built]]:
     yield "back to the first, 6 turns", lambda: _channel(3, lambda ids, t: t.RevertToInitiatorTarget(), 6)
     yield "over at once", lambda: _channel(2, lambda ids, t: t.TerminateTarget(), None)
     yield "if a tool is called", _if_called
+    yield "a conversation", lambda: Channel(_agents(2), kind="conversation")
+    yield "a conversation with a tool", lambda: Channel(_agents(2, tools=[look]), kind="conversation")
+    for count in (2, 3):
+        yield f"a discussion of {count}", lambda count=count: Channel(_agents(count), kind="discussion")
+    yield "one is consulted", lambda: Channel(_agents(2), kind="consulting")
+    yield "one with a tool is consulted", lambda: Channel(_agents(2, tools=[look]), kind="consulting")
+    for turns in (2, 4):
+        yield f"by what the channel knows, {turns} turns", lambda turns=turns: _knowing(turns)
+    for turns in (2, 4, None):
+        yield f"handed on by a tool, {turns} turns", lambda turns=turns: _handed_on(turns)
+        yield f"a line that may go back, {turns} turns", lambda turns=turns: _back(turns)
+    yield (
+        "an agent that asks one with a tool",
+        lambda: _agent("a", tools=[_agent("b", tools=[look]).as_tool(description="Ask b.")]),
+    )
+    yield "an agent with two observers", _watched
 
 
 def look() -> str:
@@ -106,3 +122,43 @@ def _if_called() -> Channel:
         return TransitionGraph(initial_speaker=ids[0], transitions=transitions)
 
     return Channel(_agents(2), make)
+
+
+def _handed_on(turns: int | None) -> Channel:
+    from ag2.network import Handoff, TransitionGraph
+
+    def pass_on() -> Handoff:
+        """Pass it on."""
+        return Handoff(target="b")
+
+    return Channel(_agents(2, tools=[pass_on]), lambda ids: TransitionGraph.round_robin(ids, max_turns=turns))
+
+
+def _knowing(turns: int) -> Channel:
+    from ag2.network import AgentTarget, ContextEquals, FromSpeaker, Transition, TransitionGraph
+
+    def make(ids: list[str]) -> Any:
+        transitions = [
+            Transition(when=ContextEquals(key="done", value=True), then=AgentTarget(ids[0])),
+            Transition(when=FromSpeaker(ids[0]), then=AgentTarget(ids[1])),
+        ]
+        return TransitionGraph(initial_speaker=ids[0], transitions=transitions, max_turns=turns)
+
+    return Channel(_agents(2), make)
+
+
+def _back(turns: int | None) -> Channel:
+    from ag2.network import AgentTarget, FromSpeaker, Transition, TransitionGraph
+
+    def make(ids: list[str]) -> Any:
+        ways = [(0, 1), (1, 2), (2, 1)]
+        transitions = [Transition(when=FromSpeaker(ids[one]), then=AgentTarget(ids[other])) for one, other in ways]
+        return TransitionGraph(initial_speaker=ids[0], transitions=transitions, max_turns=turns)
+
+    return Channel(_agents(3), make)
+
+
+def _watched() -> Any:
+    from ag2.observers import LoopDetector, TokenMonitor
+
+    return _agent("a", tools=[look], observers=[LoopDetector(), TokenMonitor()])
