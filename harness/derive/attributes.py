@@ -28,9 +28,7 @@ def label(attributes: Attributes, key: str) -> str | None:
 def whole(attributes: Attributes, key: str) -> int | None:
     """Read a count: an integer from 0 to MOST_TOKENS."""
     value = attributes.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_TOKENS:
-        return None
-    return value
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 def amount(attributes: Attributes, key: str) -> float | None:

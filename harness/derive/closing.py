@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness import semconv
 from harness.derive.attributes import Attributes, text
@@ -26,9 +26,12 @@ def endings(spans: Iterable[Span]) -> dict[str, Ending]:
     return found
 
 
-def last_ending(spans: Sequence[Span]) -> Ending | None:
-    """Give the ending of the last conversation that is not part of another; None while it goes on."""
-    within = conversations(spans)
+def last_ending(spans: Sequence[Span], within: Mapping[str, str | None] | None = None) -> Ending | None:
+    """Give the ending of the last conversation that is not part of another; None while it goes on.
+
+    *within* is what ``forest.conversations`` says of *spans*, where it is known already.
+    """
+    within = conversations(spans) if within is None else within
     top = [span for span in spans if span.operation is Operation.CONVERSATION and within[span.span_id] is None]
     return ending(max(top, key=place)) if top else None
 

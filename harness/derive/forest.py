@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 from harness.model import Operation, Span
 
-
-def place(span: Span) -> tuple[int, int, str]:
-    """Give the place of *span* among the spans of its run: by time, and by ``seq`` within one instant."""
-    return span.start_ns, span.seq, span.span_id
+place: Callable[[Span], tuple[int, int, str]] = attrgetter("start_ns", "seq", "span_id")
+"""Gives the place of a span among the spans of its run: by time, and by ``seq`` within one instant."""
 
 
 def roots(spans: Iterable[Span]) -> list[Span]:
@@ -52,6 +51,13 @@ def enclosing(spans: Sequence[Span], operation: Operation) -> Mapping[str, str |
     by_id = {span.span_id: span for span in spans}
     found: dict[str, str | None] = {}
     for span in spans:
+        parent = None if span.parent_id is None else by_id.get(span.parent_id)
+        if parent is None or parent.operation is operation:
+            found[span.span_id] = parent.span_id if parent is not None else None
+            continue
+        if parent.span_id in found:  # as always where spans come in order
+            found[span.span_id] = found[parent.span_id]
+            continue
         path: list[str] = []
         answer: str | None = None
         for ancestor in _ancestors(span, by_id):

@@ -43,23 +43,23 @@ class Histories:
             if body is not None:
                 added.append(body)
         before = self._known.get(at, ()) if at is not None and at not in walked else ()
-        found = (*before, *reversed(added))
+        found = before + tuple(reversed(added))
         if name is not None:
             self._known[name] = found
         return found
 
 
-def _typed(part: Mapping[str, Json]) -> bool:
-    """Say whether the type of *part* is a text, as whoever reads parts takes it to be, or is not said."""
-    return isinstance(part.get("type", ""), str)
+def _typed(part: Json) -> bool:
+    """Say whether *part* is an object whose type is a text, as whoever reads parts takes it to be, or is not said."""
+    return isinstance(part, (dict, Mapping)) and isinstance(part.get("type", ""), str)
 
 
 def message(body: Json) -> Message | None:
     """Give *body* if it is a message, with its parts made a list of typed objects if they are not; else None."""
-    if not isinstance(body, Mapping):
+    if not isinstance(body, (dict, Mapping)):
         return None
     parts = body.get("parts")
-    if isinstance(parts, list) and all(isinstance(part, Mapping) and _typed(part) for part in parts):
+    if isinstance(parts, list) and all(_typed(part) for part in parts):
         return body
     kept = [part for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else []
     kept = [part if _typed(part) else {**part, "type": ""} for part in kept]

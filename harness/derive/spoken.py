@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness import semconv
 from harness.derive.attributes import text, texts
@@ -11,9 +11,12 @@ from harness.derive.history import Parts, message
 from harness.model import Message, Operation, Span
 
 
-def messages(spans: Sequence[Span], parts: Parts) -> list[Message]:
-    """List the messages of a run by time, then ``seq``. One whose content was lost has no parts."""
-    within = conversations(spans)
+def messages(spans: Sequence[Span], parts: Parts, within: Mapping[str, str | None] | None = None) -> list[Message]:
+    """List the messages of a run by time, then ``seq``. One whose content was lost has no parts.
+
+    *within* is what ``forest.conversations`` says of *spans*, where it is known already.
+    """
+    within = conversations(spans) if within is None else within
     said = sorted((span for span in spans if span.operation is Operation.MESSAGE), key=place)
     return [spoken(span, within.get(span.span_id), parts) for span in said]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness import semconv
 from harness.derive.attributes import amount, flag, label, texts, whole
@@ -19,16 +19,22 @@ DEFAULT_MODE = "live"
 _BADNESS = {severity: rank for rank, severity in enumerate((Severity.NOTE, Severity.WARNING, Severity.ERROR))}
 
 
-def summary(run_id: str, spans: Iterable[Span], findings: Sequence[Finding] = ()) -> RunSummary:
+def summary(
+    run_id: str,
+    spans: Iterable[Span],
+    findings: Sequence[Finding] = (),
+    within: Mapping[str, str | None] | None = None,
+) -> RunSummary:
     """Sum up the *spans* of one run. A run without spans counts as finished at time 0.
 
     Messages are what was spoken; usage is the sum over model calls that were really made. ``ended_ns`` is None
-    while the run goes on, and the last sign of life of an interrupted one.
+    while the run goes on, and the last sign of life of an interrupted one. *within* is what
+    ``forest.conversations`` says of *spans*, where it is known already.
     """
     ordered = sorted(spans, key=place)
     tops = roots(ordered)
     status = _status(ordered, tops)
-    ending = last_ending(ordered)
+    ending = last_ending(ordered, within)
     total = _total(ordered)
     counts = Counter(span.operation for span in ordered)
     moments = [at_ns for span in ordered for at_ns in (span.start_ns, span.end_ns) if at_ns is not None]
@@ -79,8 +85,8 @@ def usage(span: Span) -> Usage:
 
 def _total(spans: Sequence[Span]) -> Usage:
     """Sum what is known of the model calls made; only if none was made do answers from a cache count, as 0."""
-    made = [usage(span) for span in spans if is_model_call(span)]
-    used = made or [usage(span) for span in spans if span.operation is Operation.CHAT]
+    chats = [span for span in spans if span.operation is Operation.CHAT]
+    used = [usage(span) for span in chats if is_model_call(span)] or [usage(span) for span in chats]
     given = [each.input_tokens for each in used if each.input_tokens is not None]
     taken = [each.output_tokens for each in used if each.output_tokens is not None]
     spent = [each.cost_usd for each in used if each.cost_usd is not None]

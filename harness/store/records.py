@@ -60,24 +60,30 @@ def read(line: bytes) -> Record | None:  # noqa: PLR0911 - one return a kind
         found = orjson.loads(line)
     except ValueError:
         return None
-    if not isinstance(found, dict) or found.get("k") is None:
+    kind = found.get("k") if isinstance(found, dict) else None
+    if kind is None:
         return None
-    kind, run_id = found["k"], _text(found.get("run_id"))
     if kind in ("s", "e"):
-        return _span(found, run_id)
+        return _span(found)
     if kind in ("p", "l"):
-        name, body, part = _text(found.get("hash")), found.get("body"), _text(found.get("part"))
-        if run_id is None or name is None or (body if kind == "p" else part) is None:
-            return None
-        if kind == "p":
-            return Part(run_id=run_id, hash=name, body=body)
-        return Link(run_id=run_id, hash=name, prev=_text(found.get("prev")), part=part or "")
+        return _content(found)
     if kind == "j":
-        at_ns = _whole(found.get("at_ns"))
-        if run_id is None or at_ns is None or found.get("body") is None:
+        run_id, at_ns = found.get("run_id"), _whole(found.get("at_ns"))
+        if not isinstance(run_id, str) or at_ns is None or found.get("body") is None:
             return None
         return Judgement(run_id=run_id, at_ns=at_ns, findings=findings(found["body"]))
     return Other()
+
+
+def _content(found: dict[str, Json]) -> Part | Link | None:
+    run_id, name = found.get("run_id"), found.get("hash")
+    if not isinstance(run_id, str) or not isinstance(name, str):
+        return None
+    if found["k"] == "p":
+        body = found.get("body")
+        return None if body is None else Part(run_id=run_id, hash=name, body=body)
+    part = found.get("part")
+    return Link(run_id=run_id, hash=name, prev=_text(found.get("prev")), part=part) if isinstance(part, str) else None
 
 
 def findings(body: Json) -> tuple[Finding, ...]:
@@ -103,20 +109,21 @@ def _finding(one: dict[str, Json]) -> Finding | None:
     )
 
 
-def _span(found: dict[str, Json], run_id: str | None) -> Span | None:
-    span_id, seq, start_ns = _text(found.get("span_id")), _whole(found.get("seq")), _whole(found.get("start_ns"))
-    if run_id is None or span_id is None or seq is None or start_ns is None:
+def _span(found: dict[str, Json]) -> Span | None:
+    run_id, span_id = found.get("run_id"), found.get("span_id")
+    seq, start_ns = _whole(found.get("seq")), _whole(found.get("start_ns"))
+    if not isinstance(run_id, str) or not isinstance(span_id, str) or seq is None or start_ns is None:
         return None
     over = found["k"] == "e"
     ended = Status.ERROR if found.get("status") == "error" else Status.OK
-    attributes, kind = found.get("attributes"), _text(found.get("kind"))
+    attributes, kind = found.get("attributes"), found.get("kind")
     return Span(
         run_id=run_id,
         trace_id=_text(found.get("trace_id")) or "",
         span_id=span_id,
         parent_id=_text(found.get("parent_id")),
         name=_text(found.get("name")) or "",
-        kind="INTERNAL" if kind is None else kind,
+        kind=kind if isinstance(kind, str) else "INTERNAL",
         operation=_OPERATIONS.get(_text(found.get("operation")) or "", Operation.OTHER),
         status=ended if over else Status.OPEN,
         seq=seq,
@@ -132,6 +139,4 @@ def _text(value: Json) -> str | None:
 
 
 def _whole(value: Json) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int) or not -_INT64 <= value < _INT64:
-        return None
-    return value
+    return value if type(value) is int and -_INT64 <= value < _INT64 else None
