@@ -36,7 +36,9 @@ LIBRARY = Path(__file__).parents[2] / "scenarios" / "library"
 COMMAND = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from harness.cli import main; main()"
 )
-PATIENCE_S = 60
+PATIENCE_S = 120
+LIMITS_S = (2, 8, 32)
+"""Time that passes in vain, unless the machine is so busy that what is waited for takes longer: then the next."""
 
 
 @pytest.fixture
@@ -262,8 +264,11 @@ def test_a_secret_in_a_verdict_is_not_kept(folder, monkeypatch):
 def test_a_scenario_that_hangs_is_given_up_and_the_others_go_on(folder, workers):
     talks(folder, "a", "z")
     hangs(folder)
-    code, out, _ = ran(folder, "-n", workers, "--time-limit", "2", "--json")
-    found = {one["name"]: (one["outcome"], one["reasons"]) for one in json.loads(out)}
+    for seconds in LIMITS_S:
+        code, out, _ = ran(folder, "-n", workers, "--time-limit", str(seconds), "--json")
+        found = {one["name"]: (one["outcome"], one["reasons"]) for one in json.loads(out)}
+        if found["a"][0] == found["z"][0] == "passed":
+            break
     assert (found["a"][0], found["z"][0]) == ("passed", "passed")
     outcome, (reason,) = found["hangs"]
     assert (outcome, reason[:22]) == ("error", "it was given up after ")
@@ -280,7 +285,8 @@ PROGRAM = """\
 import pathlib, subprocess, sys, time
 
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-pathlib.Path("pids").write_text(str(child.pid))
+pathlib.Path("half").write_text(str(child.pid))
+pathlib.Path("half").rename("pids")
 time.sleep(600)
 """
 
@@ -289,12 +295,15 @@ def test_a_program_that_hangs_is_killed_with_its_children(folder):
     (folder / "app.py").write_text(PROGRAM, encoding="utf-8")
     (folder / "app.scenario.yaml").write_text("program: app.py\n", encoding="utf-8")
     shutil.copy(LIBRARY / "politeness.cassette.jsonl", folder / "app.cassette.jsonl")
-    verdict = runner.rehearse(scenario.load(folder / "app.scenario.yaml"), patience_s=4.0)
-    assert (verdict.outcome, verdict.reasons, verdict.code) == (
-        "error",
-        ("it was given up after 4 s",),
-        Exit.ENVIRONMENT,
-    )
+    for seconds in LIMITS_S:
+        verdict = runner.rehearse(scenario.load(folder / "app.scenario.yaml"), patience_s=seconds)
+        assert (verdict.outcome, verdict.reasons, verdict.code) == (
+            "error",
+            (f"it was given up after {seconds} s",),
+            Exit.ENVIRONMENT,
+        )
+        if (folder / "pids").exists():
+            break
     child = int((folder / "pids").read_text())
     wait_for(lambda: not alive(child))
 

@@ -14,7 +14,7 @@ from tests.store import journals
 from tests.store.journals import ended
 
 A = "aaaaaaaaaaaa"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def reading(source: object) -> Iterator[Reader]:
         yield reader
     finally:
         reader.feed.close()
-        thread.join(timeout=30)
+        thread.join(timeout=60)
         assert not thread.is_alive()
 
 

@@ -32,7 +32,7 @@ def reading(source: object) -> Iterator[tuple[Feed, list]]:
         yield feed, posted
     finally:
         feed.close()
-        thread.join(timeout=30)
+        thread.join(timeout=60)
         assert not thread.is_alive()
 
 
