@@ -43,7 +43,8 @@ def asked(call: Call) -> dict[str, Json]:
         found[semconv.GEN_AI_REQUEST_MODEL] = request.get("model")
         kept = {name: value for name, value in parameters.items() if name not in TRANSPORT}
         found[semconv.HARNESS_REQUEST_PARAMETERS] = canonical(kept)
-        found.update({name: parameters[key] for key, name in _REQUEST.items() if parameters.get(key) is not None})
+        if parameters:
+            found.update({name: parameters[key] for key, name in _REQUEST.items() if parameters.get(key) is not None})
     elif call.operation is Operation.TOOL:
         found[semconv.GEN_AI_TOOL_NAME] = request.get("name")
         found[semconv.GEN_AI_TOOL_TYPE] = "function"

@@ -142,7 +142,8 @@ def _streaming(client: Any, ask: Callable[[], Any]) -> Callable[[Call], AsyncGen
     """Pass the texts of a stream on, and make the result at its end the reply."""
 
     async def real(call: Call) -> AsyncGenerator[Any, None]:
-        began, lengths, result = time.perf_counter(), list[int](), None
+        lengths: list[int] = []
+        began, result = time.perf_counter(), None
         found: dict[str, Json] = {}
         try:
             async with closing(ask()) as stream:

@@ -346,7 +346,7 @@ class Classic:
     def _received(self, original: Function) -> Function:
         def _process_received_message(agent: Any, message: Any, sender: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(agent, message, sender, *args, **kwargs)
-            if not quiet(agent) and not quiet(sender):
+            if not quiet(agent, sender):
                 self._spoken(agent, message, sender)
             return result
 
@@ -361,7 +361,8 @@ class Classic:
             self._passed_on(conversation, sender, recipient, message)
             return
         if conversation is not None:
-            self._heard(conversation)
+            if "pending" in notes:
+                self._heard(conversation)
             notes.pop("silent_turn", None)
             notes.pop("matched", None)
             if sender is notes.get("agent"):

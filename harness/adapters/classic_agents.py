@@ -13,12 +13,12 @@ from harness.trace import current
 _INTERNAL = frozenset({"checking_agent", "speaker_selection_agent"})
 
 
-def quiet(agent: object) -> bool:
-    """Say whether *agent* belongs to the framework's own chat that picks a speaker: its talk is not recorded."""
-    if name_of(agent) not in _INTERNAL:
-        return False
+def quiet(*agents: object) -> bool:
+    """Say whether one of *agents* belongs to the framework's own chat that picks a speaker: it is not recorded."""
     scope = current()
-    return scope is not None and scope.operation is Operation.SELECTION
+    if scope is None or scope.operation is not Operation.SELECTION:
+        return False
+    return any(name_of(agent) in _INTERNAL for agent in agents)
 
 
 def name_of(agent: object) -> str:

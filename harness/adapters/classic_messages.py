@@ -74,7 +74,7 @@ def _equal(before: Any, now: Any) -> bool:
 
 def neutral(message: object) -> dict[str, Json]:
     """Translate one native message, a dict or a plain text."""
-    if isinstance(message, str) or not isinstance(message, Mapping):
+    if not isinstance(message, (dict, Mapping)):
         return {"role": "user", "parts": [_text(message)]}
     role = str(message.get("role") or "user")
     found: dict[str, Json] = {"role": role}
