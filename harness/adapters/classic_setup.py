@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from harness.model import Json
 
 _WORD = "TERMINATE"
 """What AutoGen's own prompts ask an agent to end with, and its own predicate waits for."""
+_ASKED_FOR = re.compile(
+    r"(?i:\b(?:repl|respon|say|type|writ|send|answer|end|output|return|includ|finish|conclu|give|provid|signal|print|"
+    r"stat|form)\w*)\b[^.!?\n]{0,80}?\b([A-Z]{2,}(?:_[A-Z0-9]{2,})+)\b"
+)
+_MOST_WORDS = 8
 
 
 def describe(agent: Any) -> dict[str, Json]:
@@ -23,7 +29,7 @@ def describe(agent: Any) -> dict[str, Json]:
         "human_input_mode": getattr(agent, "human_input_mode", None),
         "max_consecutive_auto_reply": getattr(agent, "_max_consecutive_auto_reply", None),
         "models": models(config) or None,
-        "end_in_prompt": end_in(getattr(agent, "system_message", None), [_WORD]) if config else None,
+        **(_told_of_the_end(getattr(agent, "system_message", None)) if config else {}),
         "is_termination_msg": _predicate(agent),
         "tools": sorted(getattr(agent, "function_map", None) or ()) or None,
         "code_execution": type(executor).__name__ if executor else _legacy(code) if code else None,
@@ -47,9 +53,12 @@ def models(config: Any) -> list[str]:
     return [str(model) for model in named if model]
 
 
-def end_in(prompt: object, words: Iterable[str]) -> bool | None:
-    """Say whether *prompt* speaks of one of the *words* that end a conversation; None where there is no text."""
-    return any(word in prompt for word in words) if isinstance(prompt, str) else None
+def _told_of_the_end(prompt: object) -> dict[str, Json]:
+    """Say what *prompt* asks an agent to end with: whether it is AutoGen's own word, and words of several parts."""
+    if not isinstance(prompt, str):
+        return {}
+    words = dict.fromkeys(found[1] for found in _ASKED_FOR.finditer(prompt))
+    return {"end_in_prompt": _WORD in prompt, "end_words": list(words)[:_MOST_WORDS] or None}
 
 
 _HERE = frozenset({"LocalCommandLineCodeExecutor", "EmbeddedIPythonCodeExecutor"})

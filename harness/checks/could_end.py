@@ -92,8 +92,8 @@ def _of_team(team: Mapping[str, Json], members: list[Mapping[str, Json]], spoke:
     if textual != {_MENTION} or not members or not all("end_in_prompt" in each for each in members):
         return "", ""
     if not any(each["end_in_prompt"] for each in members):
-        words = [repr(each.get("text")) for each in conditions if each.get("type") == _MENTION]
-        return "unasked", f"the condition waits for {_listed(words)}, and no agent's prompt asks for it"
+        words = _listed(map(repr, mentioned(team.get("termination"))))
+        return "unasked", f"the condition waits for {words}, and no agent's prompt asks for it"
     return _never_selected(members, spoke)
 
 
@@ -107,6 +107,12 @@ def _never_selected(members: Iterable[Mapping[str, Json]], spoke: Collection[str
 
 def _listed(names: Iterable[str]) -> str:
     return one_line(", ".join(names), _SHOWN)
+
+
+def mentioned(condition: Json) -> list[str]:
+    """List the texts that the termination *condition* of a team waits for."""
+    found = [each.get("text") for each in _conditions(condition) if each.get("type") == _MENTION]
+    return [text for text in found if isinstance(text, str)]
 
 
 def _conditions(condition: Json, depth: int = 0) -> Iterator[Mapping[str, Json]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness import semconv
 from harness.check import MESSAGES, TALKS_END, Check, Need, Settings
+from harness.checks.could_end import agents
+from harness.checks.end_words import EndWord, end_words
 from harness.model import LIMITS, Ending, EndingKind, Event, Finding, Operation, Severity, Status
 from harness.text import one_line
 
@@ -37,6 +39,8 @@ class _Talk:
     messages: int = 0
     last: Event | None = None
     near: Event | None = None
+    words: Sequence[EndWord] = ()
+    word: str = WORD
     why: str = ""
     near_at: int = 0
 
@@ -67,8 +71,9 @@ class EndedByLimit(Check):
 
     Why: the agents did not know that they were done, or said so in words nobody listened for. What came after the
     answer was paid for; what was cut off is missing. AutoGen's default `is_termination_msg` wants the message to be
-    `TERMINATE` to the letter and nothing else, so "The answer is 4. TERMINATE" does not end a chat. A chat limited to
-    one question and its answer is meant so and not reported.
+    `TERMINATE` to the letter and nothing else, so "The answer is 4. TERMINATE" does not end a chat, nor does SOLUTION
+    FOUND where a prompt or a condition has SOLUTION_FOUND: who came so near to it is named. A chat limited to one
+    question and its answer is meant so and not reported.
 
     Fix: give the agent that receives the answer a predicate that finds the word anywhere, such as
     `is_termination_msg=lambda m: "TERMINATE" in (m.get("content") or "")`, and ask for the word in the prompt of the
@@ -80,7 +85,7 @@ class EndedByLimit(Check):
     name = "ended-by-limit"
     severity = Severity.WARNING
     needs = frozenset({Need.CONTENT, Need.END})
-    watches = MESSAGES | TALKS_END
+    watches = MESSAGES | TALKS_END | {("start", Operation.CONVERSATION)}
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -90,15 +95,11 @@ class EndedByLimit(Check):
         """Remember the last message and the last near miss; judge when the conversation ends."""
         message = event.message
         if message is not None and message.conversation_id is not None:
-            if message.conversation_id not in self._talks and len(self._talks) >= _MOST_TALKS:
-                return
-            talk = self._talks.setdefault(message.conversation_id, _Talk())
-            talk.messages += 1
-            talk.last = event
-            why = near_miss(message.text)
-            # The first message is the task: it may well ask for the word.
-            if why and talk.messages > 1:
-                talk.near, talk.why, talk.near_at = event, why, talk.messages
+            if message.conversation_id in self._talks or len(self._talks) < _MOST_TALKS:
+                self._hear(self._talks.setdefault(message.conversation_id, _Talk()), event, message.text)
+        elif event.phase == "start":
+            if len(self._talks) < _MOST_TALKS and (words := end_words(agents(event.span))):
+                self._talks[event.span.span_id] = _Talk(words=words)
         elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
             talk = self._talks.pop(event.span.span_id, _Talk())
             # A sequence of chats ends as its last one did, which has been judged.
@@ -106,6 +107,19 @@ class EndedByLimit(Check):
             ending = event.ending
             if not sequence and ending and ending.kind in LIMITS and (ending.kind, ending.detail) not in ONE_EXCHANGE:
                 yield self._finding(event, ending, talk)
+
+    @staticmethod
+    def _hear(talk: _Talk, event: Event, text: str) -> None:
+        talk.messages += 1
+        talk.last = event
+        if talk.messages == 1:  # the task: it may well ask for the word
+            return
+        why, word = near_miss(text), WORD
+        for each in talk.words:
+            if missed := each.missed(text):
+                why, word = f"spelt {missed}", each.word
+        if why:
+            talk.near, talk.why, talk.word, talk.near_at = event, why, word, talk.messages
 
     def _finding(self, event: Event, ending: Ending, talk: _Talk) -> Finding:
         shown = talk.near or talk.last or event
@@ -121,7 +135,7 @@ class EndedByLimit(Check):
         )
         if near is not None:
             said = "" if talk.why == "alone" else f" {talk.why}"
-            text += f"; {near.sender} said {WORD}{said} {_before(after)}"
+            text += f"; {near.sender} said {one_line(talk.word, _SHOWN)}{said} {_before(after)}"
         return self.finding(
             text,
             seq=shown.number,
@@ -134,6 +148,7 @@ class EndedByLimit(Check):
                 if near is None
                 else {
                     "sender": near.sender,
+                    "word": talk.word,
                     "why": talk.why,
                     "text": one_line(near.text[-_SHOWN:], _SHOWN),
                     "messages_after": after,
@@ -160,6 +175,7 @@ class Interrupted(Check):
     name = "interrupted"
     severity = Severity.WARNING
     needs = frozenset({Need.END})
+    live = False
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

@@ -279,6 +279,17 @@ def test_an_agents_set_up_names_what_ends_it_and_where_its_code_runs(tmp_path: P
     assert sandboxed(object()) is None
 
 
+def test_an_agents_set_up_names_the_words_that_its_prompt_asks_it_to_end_with() -> None:
+    def told(prompt: str) -> tuple[Any, Any]:
+        settings = {"config_list": [{"model": "gpt-4o", "api_key": "k"}]}
+        found = describe(autogen.ConversableAgent("agent", system_message=prompt, llm_config=settings))
+        return found.get("end_in_prompt"), found.get("end_words")
+
+    assert told("You help. Reply TERMINATE when all is done.") == (True, None)
+    assert told("When you agree, provide the solution as SOLUTION_FOUND. Read API_KEY.") == (False, ["SOLUTION_FOUND"])
+    assert told("You help.") == (False, None)
+
+
 def outcome(agent: Any) -> object:
     """Pickle an agent, and say what came of it: most hold functions, which cannot be."""
     try:

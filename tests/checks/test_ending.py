@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.check import judge
+from harness.checks.end_words import end_words
 from harness.checks.ending import near_miss
 from harness.model import LIMITS, EndingKind, Operation, Status
 from tests.checks.talks import Talk, talk
@@ -61,6 +62,7 @@ def test_a_near_miss_is_told_with_the_messages_that_came_after():
     assert finding.text.endswith("ann said TERMINATE inside the text 3 messages before")
     assert finding.evidence["near_miss"] == {
         "sender": "ann",
+        "word": "TERMINATE",
         "why": "inside the text",
         "text": "The answer is 4. TERMINATE",
         "messages_after": 3,
@@ -126,3 +128,33 @@ def test_events_without_messages_break_nothing():
 def test_a_limit_is_named_once(detail, said):
     (finding,) = endings(talk(["ann: Hello."], ending="max_rounds", HARNESS_ENDING_DETAIL=detail))
     assert finding.text.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "missed"),
+    [
+        ("FINAL SOLUTION FOUND: 4", "SOLUTION FOUND"),
+        (r"**SOLUTION\_FOUND**", r"SOLUTION\_FOUND"),
+        ("SOLUTION-FOUND", "SOLUTION-FOUND"),
+        ("SOLUTION_FOUND, or SOLUTION FOUND", None),
+        ("The solution found is 4.", None),
+        ("RESOLUTION FOUND", None),
+        ("SOLUTION FOUNDED", None),
+        ("SOLUTION was FOUND", None),
+    ],
+)
+def test_what_looks_like_a_word_of_several_parts(text, missed):
+    (word,) = end_words([{"end_words": ["SOLUTION_FOUND"]}])
+    assert word.missed(text) == missed
+
+
+def test_words_to_end_with_are_those_of_prompts_and_conditions_that_may_be_misspelt():
+    inner = {"type": "OrTerminationCondition", "conditions": [{"type": "TextMentionTermination", "text": "ALL_DONE"}]}
+    told = [
+        {"end_words": ["WE_AGREE", 7]},
+        {"termination": inner},
+        {"termination": {"text": "NOT_THIS"}},
+        {"end_words": 1},
+    ]
+    assert [each.word for each in end_words(told)] == ["WE_AGREE", "ALL_DONE"]
+    assert end_words([{"end_words": ["APPROVE", "Nearly_There", "A_" * 40]}]) == []

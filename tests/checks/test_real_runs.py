@@ -81,6 +81,20 @@ def test_a_group_that_never_selects_who_would_say_that_it_is_done_is_told_so(tmp
     assert "boss" in found["T304"].text
 
 
+def test_a_word_that_the_prompt_asks_for_and_the_model_spells_otherwise_is_told(tmp_path):
+    def play(server):
+        user = stage().proxy(
+            is_termination_msg=lambda message: "SOLUTION_FOUND" in (message.get("content") or ""),
+            default_auto_reply="Go on.",
+        )
+        solver = stage().assistant("solver", server, "Solve it, and end with SOLUTION_FOUND.")
+        user.initiate_chat(solver, message="How much is 2 + 2?", max_turns=2)
+
+    found = judged(tmp_path, play, ["It is 4. SOLUTION FOUND", "Anything else?"])
+    near = found["T301"].evidence["near_miss"]
+    assert (near["sender"], near["word"], near["messages_after"]) == ("solver", "SOLUTION_FOUND", 2)
+
+
 def test_a_predicate_that_cannot_read_a_message_without_text_is_told(tmp_path):
     def play(server):
         user = stage().proxy(is_termination_msg=lambda message: "TERMINATE" in message["content"])
