@@ -55,7 +55,7 @@ def original(story: Story, item: Item | None, span: Span | None) -> str:
 def _of_item(story: Story, item: Item) -> Iterator[Line]:
     yield from _findings(item.findings)
     if item.message is not None:
-        yield from _of_message(item.message)
+        yield from _of_message(story, item, item.message)
     elif item.call is not None:
         yield from _of_call(item.call)
     elif item.ending is not None:
@@ -74,10 +74,11 @@ def _findings(findings: Iterable[Finding]) -> Iterator[Line]:
         yield Line(text="")
 
 
-def _of_message(message: Message) -> Iterator[Line]:
+def _of_message(story: Story, item: Item, message: Message) -> Iterator[Line]:
     to = f" → {', '.join(message.recipients)}" if message.recipients else ""
     yield Line(text=f"{message.sender}{to}", style="bold")
-    yield Line(text=f"{message.role} · #{message.seq} · {_clock(message.at_ns)}", style="dim")
+    at = [_clock(message.at_ns)] if story.run.summary.timed else []
+    yield Line(text=" · ".join([message.role, f"#{item.number}", *at]), style="dim")
     for block in parts.blocks(message.body):
         yield Line(text="")
         yield from _lines(block.text, block.style)
@@ -129,7 +130,8 @@ def _of_span(story: Story, span: Span) -> Iterator[Line]:
     yield Line(text=f"{span.name}  {mark.glyph.strip()} {span.status.value}".replace("   ", "  "), style="bold")
     length = None if span.end_ns is None else span.end_ns - span.start_ns
     at = words.duration(span.start_ns - story.begin_ns)
-    yield Line(text=f"began at {at} ({_clock(span.start_ns)}), took {words.duration(length)}")
+    if story.run.summary.timed:
+        yield Line(text=f"began at {at} ({_clock(span.start_ns)}), took {words.duration(length)}")
     yield Line(text=f"span {span.span_id} · trace {span.trace_id}", style="dim")
     for name, value in sorted(span.attributes.items()):
         yield from _lines(f"{name} = {value if isinstance(value, str) else parts.as_json(value)}", "dim")

@@ -45,7 +45,8 @@ class Kind(Enum):
 class Item:
     """One thing in the conversation: a message, a call that hangs or failed, where a conversation begins or ends.
 
-    *agent* is who spoke or asked, *tokens* what the model calls of the message's turn used.
+    *agent* is who spoke or asked, *tokens* what the model calls of the message's turn used. *number* is the message's
+    among all that were spoken, from 1, as commands count them.
     """
 
     kind: Kind
@@ -58,6 +59,7 @@ class Item:
     ending: Ending | None = None
     findings: tuple[Finding, ...] = ()
     tokens: int | None = None
+    number: int | None = None
 
     @property
     def worst(self) -> Severity | None:
@@ -144,7 +146,7 @@ def _items(run: Run, by_id: Mapping[str, Span]) -> list[Item]:
     tokens = _tokens_by_turn(run, by_id)
     speakers = Counter(_turn(message.span_id, by_id) for message in run.messages)
     items = []
-    for message in run.messages:
+    for number, message in enumerate(run.messages, 1):
         turn = _turn(message.span_id, by_id)
         items.append(
             Item(
@@ -154,6 +156,7 @@ def _items(run: Run, by_id: Mapping[str, Span]) -> list[Item]:
                 span=by_id.get(message.span_id),
                 agent=message.sender,
                 message=message,
+                number=number,
                 tokens=tokens.get(turn) if turn and speakers[turn] == 1 else None,
             )
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model import EndingKind, Operation, RunStatus, Severity, Status
+from harness.model import SYNTHETIC_NS, EndingKind, Operation, RunStatus, Severity, Status
 from tests.tui.stage import SECOND, Script, triage
 from tui import facts, marks
 from tui.story import Kind, tell
@@ -24,6 +24,22 @@ def test_items_are_what_was_said_in_order_and_rows_are_what_was_done():
         (0, Operation.CONVERSATION),
         *[(1, Operation.TURN), (2, Operation.CHAT)] * 4,
     ]
+
+
+def test_messages_are_numbered_as_commands_count_them():
+    script = triage()
+    script.end()
+    story = tell(script.run())
+    assert [item.number for item in story.items] == [1, 2, 3, 4, 5, 6, None]
+    assert any("· #2 ·" in line.text for line in facts.of_item(story, story.items[1]))
+
+
+def test_what_nobody_timed_has_no_time():
+    run = triage().run()
+    story = tell(replace(run, summary=replace(run.summary, started_ns=SYNTHETIC_NS)))
+    told = [line.text for line in facts.of_item(story, story.items[1])]
+    assert told[1].endswith("· #2")
+    assert not any(line.startswith("began at") for line in told)
 
 
 def test_an_item_knows_the_tokens_of_its_turn_and_says_nothing_where_nobody_counted():

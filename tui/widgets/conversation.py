@@ -91,7 +91,8 @@ class Conversation(Lines):
         assert story is not None  # noqa: S101 - as above
         mark = story.agents.get(item.agent, marks.NOBODY)
         used = f"{words.count(item.tokens)} tok" if item.tokens is not None else ""
-        right = f"{used:>10}  {words.duration(item.at_ns - story.begin_ns):>7} "
+        at = words.duration(item.at_ns - story.begin_ns) if story.run.summary.timed else ""
+        right = f"{used:>10}  {at:>7} "
         who = Content.assemble(
             " ",
             Content.styled(mark.glyph, mark.style),
@@ -107,7 +108,7 @@ class Conversation(Lines):
         message = item.message
         assert message is not None and self.story is not None  # noqa: S101, PT018 - kind MESSAGE says so
         to = f"→ {', '.join(message.recipients)}" if message.recipients else ""
-        yield self._head(item, f"{to} #{message.seq}", width)
+        yield self._head(item, f"{to} #{item.number}", width)
         mark = self.story.agents.get(item.agent, marks.NOBODY)
         edge = Content.assemble(" ", Content.styled("│", mark.style), " ")
         whole = item.key in self.unfolded
