@@ -82,7 +82,7 @@ def _report(found: Mapping[str, Any], least: Severity) -> Report:
                 name=name,
                 suite=f"audit.{Path(target).name}",
                 outcome="failed" if any(_bad(each, least) for each in findings) else "passed",
-                file=audit_page.here(file) if file else None,
+                file=_in_repository(file) if file else None,
                 line=line or 1,
                 findings=tuple(findings),
             )
@@ -112,3 +112,11 @@ def _first(found: Mapping[str, Any]) -> Mapping[str, Any]:
     if str(found["target"]).endswith(".py"):
         return {"file": str(Path(str(found["target"])).resolve()), "line": 1}
     return next((agent for agent in found["agents"] if agent["file"]), {})
+
+
+def _in_repository(file: str) -> str:
+    """Write a path as reports are read: from the root of the repository, or from here where there is none."""
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+    path = Path(file)
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else file

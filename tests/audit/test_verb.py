@@ -95,6 +95,17 @@ def test_sarif_puts_each_finding_at_the_line_that_makes_its_agent(folder: Path) 
     assert "withdraw" in rules["A710"]["help"]["text"]
 
 
+def test_reports_name_files_from_the_root_of_the_repository(folder: Path) -> None:
+    (folder / ".git").mkdir()
+    below = folder / "service"
+    below.mkdir()
+    (folder / "app.py").rename(below / "app.py")
+    done = audit(below, "app.py", "--format", "sarif")
+    run = json.loads(done.stdout)["runs"][0]
+    uris = {found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for found in run["results"]}
+    assert uris == {"service/app.py"}
+
+
 def test_a_function_that_gives_two_agents_is_judged_as_their_chat(folder: Path) -> None:
     found = json.loads(audit(folder, "app:pair", "--json").stdout)
     assert found["certificate"]["verdict"] == "bounded"
