@@ -173,19 +173,20 @@ class Guard:
         self._settings = Settings.of(project, limits=passed)
         if self._watches:
             chosen = choose(installed(), self._checks, project.disabled)
-            self._kinds = tuple(kind for kind in chosen if not kind(self._settings).idle())
+            self._kinds = tuple(kind for kind in chosen if kind.live and not kind(self._settings).idle())
         self._ledger = Ledger(store, self.limits) or None
 
     # What the seam asks -------------------------------------------------------------------------------------------
 
     def begin(self, run: RunState) -> _Guarded:
         """Begin to guard *run*."""
+        judge = Judge(self._settings, checks=self._kinds)
         state = _Guarded(
             run,
             Budget(self.limits, reserving=self._reserving),
             Bounds(self._reserve_output, self._settings.prices),
-            Judge(self._settings, checks=self._kinds),
-            Watching(run.messages),
+            judge,
+            Watching(run.messages, wanted=judge.wants),
         )
         self._states.append(state)
         return state

@@ -9,10 +9,11 @@ processes take part in, each sees its own part.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
+from harness.check import Moment
 from harness.contents import Link, Part
 from harness.derive.closing import ending
 from harness.derive.exchanges import record
@@ -29,9 +30,13 @@ _MOST_TURNS = 256
 class Watching:
     """The events of one run, as far as this process writes it."""
 
-    def __init__(self, number: int = 0) -> None:
-        """Begin with the message *number*: how many of the run were spoken before."""
+    def __init__(self, number: int = 0, *, wanted: Callable[[Moment], bool] = lambda _moment: True) -> None:
+        """Begin with the message *number*: how many of the run were spoken before.
+
+        Of calls and turns inside others the events that nobody *wanted* are not made.
+        """
         self._number = number
+        self._wanted = wanted
         self._run_id: str | None = None
         self._turns: dict[str, tuple[str, Mapping[str, Json]]] = {}
         self._held: tuple[Span, Scope, Part] | None = None
@@ -45,38 +50,42 @@ class Watching:
 
         A message that is still being delivered waits for that, or for whatever comes next.
         """
-        span = self._span(scope)
-        found = [] if self._held is None else [self._deliver(span)]
-        if span.operation is Operation.MESSAGE:
-            self._speak(found, span, scope, contents)
-        elif span.status is Status.OPEN:
-            if span.operation is Operation.CHAT:
-                self._asked[span.span_id] = links, contents
-            found.append(self._start(span))
-        else:
-            if span.end_seq == span.seq:
-                found.append(self._start(span))
-            found.append(self._end(span, contents))
+        record, operation = scope.record, scope.operation
+        found = [] if self._held is None else [self._deliver(scope)]
+        if operation is Operation.MESSAGE:
+            self._speak(found, scope, contents)
+            return found
+        over = record["k"] == "e"
+        if operation is Operation.CHAT and not over:
+            self._asked[record["span_id"]] = links, contents
+        # What kind of run it is, and what it is called, roots and conversations say.
+        whole = operation is Operation.CONVERSATION or scope.parent is None or self._run_id is None
+        starts = (not over or record["end_seq"] == record["seq"]) and (whole or self._wanted(("start", operation)))
+        ends = over and (whole or self._wanted(("end", operation)))
+        if starts or ends:
+            span = self._span(scope)
+            found += [self._start(span)] if starts else []
+            found += [self._end(span, contents)] if ends else []
+        if over:
+            self._asked.pop(record["span_id"], None)
         return found
 
-    def _speak(self, found: list[Event], span: Span, scope: Scope, contents: Sequence[Part]) -> None:
-        if span.span_id in self._told:
-            self._told.discard(span.span_id)
-        elif not contents:
-            return
-        elif span.status is Status.OPEN:
-            self._held = span, scope, contents[0]
-        else:
-            found.append(self._point(span, scope, contents[0]))
+    def _speak(self, found: list[Event], scope: Scope, contents: Sequence[Part]) -> None:
+        if scope.record["span_id"] in self._told:
+            self._told.discard(scope.record["span_id"])
+        elif contents and scope.record["k"] == "s":
+            self._held = self._span(scope), scope, contents[0]
+        elif contents:
+            found.append(self._point(self._span(scope), scope, contents[0]))
 
-    def _deliver(self, by: Span) -> Event:
+    def _deliver(self, by: Scope) -> Event:
         """Give the message that was held back: complete, if *by* says who heard it."""
         if self._held is None:
             raise AssertionError("nothing is held back")
         span, scope, part = self._held
         self._held = None
         self._told.add(span.span_id)
-        return self._point(by if by.span_id == span.span_id else span, scope, part)
+        return self._point(self._span(by) if by is scope else span, scope, part)
 
     def _point(self, span: Span, scope: Scope, part: Part) -> Event:
         talk = scope.parent.up(Operation.CONVERSATION) if scope.parent is not None else None
@@ -90,7 +99,7 @@ class Watching:
         seq = span.seq if span.end_seq is None else max(span.seq, span.end_seq)
         call, why = None, None
         if span.operation in CALLS:
-            links, asked = self._asked.pop(span.span_id, ((), ()))
+            links, asked = self._asked.get(span.span_id, ((), ()))
             call = record(span, self._contents([*asked, *contents]), lambda _name: self._history(links))
         elif span.operation is Operation.CONVERSATION:
             why = ending(span)

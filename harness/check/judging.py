@@ -67,11 +67,7 @@ class Judge:
         if event.phase != "point":
             self._meet(event.span)
         found, self._broken = self._broken, []
-        moment = event.phase, event.span.operation
-        seeing = self._seeing.get(moment)
-        if seeing is None:
-            seeing = self._seeing[moment] = self._who_sees(moment)
-        for kind, see in seeing:
+        for kind, see in self._who_sees((event.phase, event.span.operation)):
             try:
                 found.extend(see(event))
             except Exception as error:  # noqa: BLE001, PERF203
@@ -137,13 +133,23 @@ class Judge:
         if before != (self._replay, self._silent, self._timeless):
             self._seeing.clear()
 
+    def wants(self, moment: Moment) -> bool:
+        """Say whether any check is shown the events of *moment*; roots and conversations are to be shown all the same.
+
+        They say what kind of run it is.
+        """
+        return bool(self._who_sees(moment))
+
     def _who_sees(self, moment: Moment) -> Sequence[tuple[type[Check], Callable[[Event], Iterable[Finding]]]]:
         """List the checks that are shown the events of *moment*, as far as this run can be judged by them."""
-        return tuple(
-            (kind, check.see)
-            for kind, check in self._watching.items()
-            if (check.watches is None or moment in check.watches) and kind not in self._idle and not self._blind(kind)
-        )
+        seeing = self._seeing.get(moment)
+        if seeing is None:
+            seeing = self._seeing[moment] = tuple(
+                (kind, check.see)
+                for kind, check in self._watching.items()
+                if (kind.watches is None or moment in kind.watches) and kind not in self._idle and not self._blind(kind)
+            )
+        return seeing
 
     def _blind(self, kind: type[Check]) -> str | None:
         """Say what this run lacks for a check to judge it. Hashes of contents are enough; nothing at all is not."""
