@@ -9,9 +9,10 @@ import contextlib
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.adapters import agentchat_messages
+from harness.adapters import agentchat_messages, agentchat_openai
+from harness.adapters.agentchat_models import Watcher
 from harness.adapters.generators import closing, stepped
-from harness.adapters.seam import Adapter, end_here, up
+from harness.adapters.seam import end_here, up
 from harness.call import StoppedError
 from harness.model import Operation
 from harness.trace import Scope, current, safely
@@ -23,7 +24,7 @@ USER = "user"
 """Whom AgentChat takes a task to come from, where it was given as a text."""
 
 
-class Talks(Adapter, Protocol):
+class Talks(Watcher, Protocol):
     """What the hooks on agents need of the adapter they report to."""
 
     def talk(
@@ -44,7 +45,11 @@ def attach(adapter: Talks, agent: type) -> None:
         wrap(cls, "run", lambda original: _run(adapter, original))
         wrap(cls, "run_stream", lambda original: _run_stream(adapter, original))
         wrap(cls, "on_messages", lambda original: _on_messages(adapter, original))
-        wrap(cls, "on_messages_stream", lambda original: _on_messages_stream(adapter, original))
+        answering = agentchat_openai.answering
+        wrap(
+            cls, "on_messages_stream", lambda original: _on_messages_stream(adapter, answering(adapter, cls, original))
+        )
+        agentchat_openai.watch(adapter, cls)
 
     adapter.patches.each(agent, watch)
 
