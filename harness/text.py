@@ -149,6 +149,7 @@ def secret_values(environment: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(found.items(), key=lambda item: -len(item[0])))
 
 
+@functools.lru_cache(maxsize=4096)
 def named_secret(name: str) -> bool:
     """Say whether what is called *name* is a secret: a key, token, password, but not the file that holds one."""
     words = name.replace("-", "_")

@@ -15,7 +15,18 @@ from .normalising import RULES
 
 _EXCHANGE_KEYS = frozenset({"agent", "conversation", "kind", "request", "reply", "error", "live", "accepted"})
 _HEADER_KEYS = frozenset({"format", "harness", "framework", "models", "note", "normalise", "freeze", "redacted"})
+_PART_KEYS = frozenset({"id", "body"})
+_REQUEST_KEYS = frozenset({"model", "parameters", "tools", "context", "after", "keep", "add"})
+_FAILURE_KEYS = frozenset({"type", "message", "status", "body"})
+_KINDS = {kind.value: kind for kind in CALLS}
 _TYPES = {"str": "text", "int": "number", "list": "list", "dict": "object", "bool": "true or false"}
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+_JSON = json.JSONDecoder(parse_constant=_constant)
 
 
 def load(text: str, source: str) -> tuple[Header, tuple[Exchange, ...]]:
@@ -46,7 +57,7 @@ class _Reader:
 
     def line(self, line: str) -> None:
         try:
-            value = json.loads(line, parse_constant=self._constant)
+            value = _JSON.decode(line)
         except (ValueError, RecursionError) as error:
             reason = getattr(error, "msg", None) or error
             self._wrong(f"not JSON ({reason}, column {getattr(error, 'colno', 1)})")
@@ -70,20 +81,15 @@ class _Reader:
         hint = "Mend that line, or record the cassette again with `--record all`."
         raise UsageError(f"{self._source}:{self.number}: {what}", hint=hint)
 
-    def _constant(self, name: str) -> NoReturn:
-        raise ValueError(f"{name} is not a JSON value")
-
     def _keys(self, body: Mapping[str, Json], known: frozenset[str], what: str) -> None:
         for key in body:
             if key not in known:
                 self._wrong(f"unknown key {key!r} in {what}; known: {', '.join(sorted(known))}")
 
-    def _get(self, body: Mapping[str, Json], key: str, kind: type | tuple[type, ...], what: str) -> Any:  # noqa: ANN401
-        value = body.get(key)
-        wrong = isinstance(value, bool) if kind is int else False
-        if wrong or not isinstance(value, kind):
-            name = kind.__name__ if isinstance(kind, type) else "value"
-            self._wrong(f"{what} needs {key!r}, a {_TYPES.get(name, name)}, not {value!r}")
+    def _get(self, body: Mapping[str, Json], key: str, kind: type, what: str, default: Json = None) -> Any:  # noqa: ANN401
+        value = body.get(key, default)
+        if type(value) is not kind:  # JSON has no types of their own
+            self._wrong(f"{what} needs {key!r}, a {_TYPES[kind.__name__]}, not {value!r}")
         return value
 
     def _header(self, body: Mapping[str, Json]) -> Header:
@@ -97,14 +103,14 @@ class _Reader:
         if unknown is not None:
             self._wrong(f"unknown rule {unknown!r} in 'normalise'; known: {', '.join(RULES)}")
         return Header(
-            harness=self._get({"harness": "", **body}, "harness", str, "the header"),
+            harness=self._get(body, "harness", str, "the header", ""),
             framework=body.get("framework") and self._get(body, "framework", str, "the header"),
             models=self._names(body, "models"),
             normalise=normalise,
             freeze=self._names(body, "freeze"),
             format=version,
-            note=self._get({"note": "", **body}, "note", str, "the header"),
-            redacted=self._get({"redacted": False, **body}, "redacted", bool, "the header"),
+            note=self._get(body, "note", str, "the header", ""),
+            redacted=self._get(body, "redacted", bool, "the header", default=False),
         )
 
     def _names(self, body: Mapping[str, Json], key: str) -> tuple[str, ...]:
@@ -114,9 +120,10 @@ class _Reader:
         return tuple(names)
 
     def _part(self, what: str, line: Mapping[str, Json]) -> None:
-        self._keys(line, frozenset({"id", "body"}), f"a {what!r} line")
-        name = self._get(line, "id", str, f"a {what!r} line")
-        body = self._get(line, "body", dict if what == "message" else list, f"a {what!r} line")
+        where = f"a {what!r} line"
+        self._keys(line, _PART_KEYS, where)
+        name = self._get(line, "id", str, where)
+        body = self._get(line, "body", dict if what == "message" else list, where)
         if what == "message":
             self._get(body, "role", str, "a message")
             parts = self._get(body, "parts", list, "a message")
@@ -128,10 +135,9 @@ class _Reader:
 
     def _exchange(self, body: Mapping[str, Json]) -> Exchange:
         self._keys(body, _EXCHANGE_KEYS, "an exchange")
-        kinds = {kind.value: kind for kind in CALLS}
-        kind = kinds.get(self._get(body, "kind", str, "an exchange"))
+        kind = _KINDS.get(self._get(body, "kind", str, "an exchange"))
         if kind is None:
-            self._wrong(f"unknown kind of exchange {body['kind']!r}; known: {', '.join(sorted(kinds))}")
+            self._wrong(f"unknown kind of exchange {body['kind']!r}; known: {', '.join(sorted(_KINDS))}")
         if sum(key in body for key in ("reply", "error", "live")) != 1:
             self._wrong("an exchange has one of 'reply', 'error' and 'live'")
         agent = None if body.get("agent") is None else self._get(body, "agent", str, "an exchange")
@@ -144,7 +150,7 @@ class _Reader:
         return Exchange(
             kind=kind,
             agent=agent,
-            conversation=self._get({"conversation": "", **body}, "conversation", str, "an exchange"),
+            conversation=self._get(body, "conversation", str, "an exchange", ""),
             request=request,
             reply=reply,
             failure=failure,
@@ -168,7 +174,7 @@ class _Reader:
         return reply
 
     def _failure(self, body: Mapping[str, Json]) -> Failure:
-        self._keys(body, frozenset({"type", "message", "status", "body"}), "an error")
+        self._keys(body, _FAILURE_KEYS, "an error")
         return Failure(
             type=self._get(body, "type", str, "an error"),
             message=self._get(body, "message", str, "an error"),
@@ -177,14 +183,13 @@ class _Reader:
         )
 
     def _request(self, body: Mapping[str, Json]) -> dict[str, Json]:
-        known = frozenset({"model", "parameters", "tools", "context", "after", "keep", "add"})
-        self._keys(body, known, "a chat request")
+        self._keys(body, _REQUEST_KEYS, "a chat request")
         model = body.get("model")
         return {
             "model": None if model is None else self._get(body, "model", str, "a chat request"),
             "messages": self._messages(body),
             "tools": [] if "tools" not in body else self._ref("tools", self._get(body, "tools", str, "a chat request")),
-            "parameters": self._get({"parameters": {}, **body}, "parameters", dict, "a chat request"),
+            "parameters": self._get(body, "parameters", dict, "a chat request", {}),
         }
 
     def _messages(self, body: Mapping[str, Json]) -> list[Json]:
@@ -201,7 +206,7 @@ class _Reader:
             if after not in self._contexts:
                 self._wrong(f"no context {after!r} above this line")
             before = self._contexts[after]
-            keep = self._get({"keep": len(before), **body}, "keep", int, "a chat request")
+            keep = self._get(body, "keep", int, "a chat request", len(before))
             if not 0 <= keep <= len(before):
                 self._wrong(f"context {after!r} has {len(before)} messages: it cannot keep {keep}")
             before = before[:keep]

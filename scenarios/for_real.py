@@ -45,14 +45,17 @@ def otherwise(cassette: Cassette, calls: Sequence[Played], kinds: frozenset[Oper
 
     Equal calls of an agent are compared in their order. Values that the cassette normalises do not count.
     """
+    live = _WORKED - kinds
+    if not live:
+        return
     matcher = Matcher(normalise=normaliser(cassette.header.normalise))
     waiting: dict[bytes, deque[int]] = defaultdict(deque)
     for place, found in enumerate(cassette.exchanges):
-        if found.kind in _WORKED - kinds and not found.live:
+        if found.kind in live and not found.live:
             waiting[matcher.key(found.kind, found.agent, "", found.request)].append(place)
     for played in calls:
         call, kind = played.call, played.call.span.operation
-        if kind not in _WORKED - kinds:
+        if kind not in live:
             continue
         due = waiting.get(matcher.key(kind, call.agent, "", call.request))
         if not due:

@@ -59,15 +59,14 @@ def ready(scenario: Scenario) -> None:
 
     AutoGen's loggers keep the stdout they were loaded with: what they say is for nobody here.
     """
-    installed = [name for name, module in casting.MODULES.items() if _installed(module)]
-    if not scenario.agents and not installed:
+    if not scenario.agents and not any(map(_installed, casting.MODULES.values())):
         raise EnvironmentProblem("no AutoGen is installed", hint="pip install 'autogen-harness[demo]'")
     if scenario.program:
         return
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         if scenario.framework:
             _builder(scenario.framework).present()
-        elif "classic" in installed:
+        elif _installed(casting.MODULES["classic"]):
             _builder("classic").present()
 
 
