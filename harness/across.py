@@ -83,7 +83,9 @@ class LimitIsTheWayOut(Check):
             limited = len(runs.limited)
             if runs.ended < self.threshold("runs") or limited < self.threshold("share") * runs.ended:
                 continue
-            which = one_line(", ".join(limit for limit, _ in runs.limits.most_common()), _SHOWN)
+            several = len(runs.limits) > 1
+            told = (f"{times} by {limit}" if several else limit for limit, times in runs.limits.most_common())
+            which = one_line(", ".join(told), _SHOWN)
             finding = self.finding(
                 f"{limited} of {runs.ended} runs of {one_line(name, _SHOWN)} ended by a limit ({which}): "
                 "that is its normal way out",

@@ -139,6 +139,9 @@ def test_that_a_limit_is_how_a_program_normally_ends_is_told_over_its_runs(proje
     assert over["evidence"] == {"name": "draft", "runs": 4, "limited": 3, "limits": {"max_turns=3": 3}}
     assert sorted(over["run_ids"]) == sorted(limited)
     assert check(capsys, *limited[:2], "--select", "T306") == (0, [])
+    record(project, "ann: Fine.", name="draft", ending="max_rounds")
+    _, (over,) = check(capsys, "--all", "--select", "T306")
+    assert "(3 by max_turns=3, 1 by max_rounds=3)" in over["text"]
 
 
 @pytest.mark.parametrize("form", ["sarif", "junit", "github", "markdown"])
