@@ -179,23 +179,13 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
         raise ValueError(f"mode must be one of {MODES}, not {mode!r}")
     if _recording is not None:
         return _recording
-    settings = config.load(store=store)
-    if capture is not None:
-        settings = replace(settings, capture=config.capture(capture, "capture"))
-    if mode == "record" and settings.capture is not config.Capture.FULL:
-        msg = f"a cassette needs contents, and capture is {settings.capture.value!r}"
-        raise UsageError(msg, hint="Record with capture = 'full' (--capture full, HARNESS_CAPTURE=full).")
+    settings = _settings(store, capture, mode)
     guard = guard or _guard(settings, mode)
-    described: dict[str, Json] = {semconv.HARNESS_RUN_MODE: mode, **(attributes or {})}
-    if name:
-        described[semconv.HARNESS_RUN_NAME] = name
-    if tags := list(tags):
-        described[semconv.HARNESS_RUN_TAGS] = tags
     _recording = Recording(
         store=settings.store,
         interceptors=interceptors,
         mode=mode,
-        attributes=described,
+        attributes={semconv.HARNESS_RUN_MODE: mode, **_described(name, tags, attributes)},
         settings=settings,
         otel=settings.otel if otel is None else otel,
         redact=redact,
@@ -210,6 +200,27 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
     for adapter in adapters():
         _attach_when_imported(adapter)
     return _recording
+
+
+def _settings(store: str | os.PathLike[str] | None, capture: str | None, mode: str) -> config.Config:
+    """Load the project's settings, with those that the program has of its own."""
+    settings = config.load(store=store)
+    if capture is not None:
+        settings = replace(settings, capture=config.capture(capture, "capture"))
+    if mode == "record" and settings.capture is not config.Capture.FULL:
+        msg = f"a cassette needs contents, and capture is {settings.capture.value!r}"
+        raise UsageError(msg, hint="Record with capture = 'full' (--capture full, HARNESS_CAPTURE=full).")
+    return settings
+
+
+def _described(name: str | None, tags: Iterable[str], attributes: Mapping[str, Json] | None) -> dict[str, Json]:
+    """Put together what the root spans of runs say of them."""
+    found: dict[str, Json] = dict(attributes or {})
+    if name:
+        found[semconv.HARNESS_RUN_NAME] = name
+    if tags := list(tags):
+        found[semconv.HARNESS_RUN_TAGS] = tags
+    return found
 
 
 def _guard(settings: config.Config, mode: str) -> Guard | None:
@@ -306,12 +317,7 @@ def run(
     Attaches the harness first if that has not been done.
     """
     recording = instrument()
-    described: dict[str, Json] = dict(attributes or {})
-    if name:
-        described[semconv.HARNESS_RUN_NAME] = name
-    if tags := list(tags):
-        described[semconv.HARNESS_RUN_TAGS] = tags
-    state = recording.trace.new_run(id, described)
+    state = recording.trace.new_run(id, _described(name, tags, attributes))
     with recording.trace.within(state):
         yield state
 

@@ -8,20 +8,19 @@ travels in the OpenTelemetry *context*, so it follows threads and tasks wherever
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import os
 import random
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from harness import bridging, describe, faults, semconv
 from harness.call import Call, Reply
 from harness.contents import Contents, Link, Part, news
+from harness.faults import attempt, safely
 from harness.lines import KINDS, Lines
 from harness.model import Json, Operation
 from harness.privacy import Privacy
@@ -33,54 +32,11 @@ if TYPE_CHECKING:
 
     from harness.journal import Journal
 
-__all__ = ["RunState", "Scope", "Trace", "current", "safely", "swap"]
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
+__all__ = ["RunState", "Scope", "Trace", "attempt", "current", "safely", "swap"]
 
 _MOST_KNOWN = 200_000
 _MOST_NAMED = 1000
 _LONGEST_ERROR = 2000
-
-
-_writing: weakref.ref[Trace] | None = None
-"""The newest trace of this process, which tells of faults in the run that is going on."""
-
-
-def safely(function: Callable[Parameters, Result]) -> Callable[Parameters, Result | None]:
-    """Keep a fault of ours out of the program: logged once per cause, and None. Under pytest it is raised."""
-
-    @functools.wraps(function)
-    def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result | None:
-        try:
-            return function(*args, **kwargs)
-        except Exception as error:
-            if "PYTEST_CURRENT_TEST" in os.environ:
-                raise
-            _tell(function, error)
-            return None
-
-    return guarded
-
-
-def attempt(
-    function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
-) -> Result | None:
-    """Call *function* as :func:`safely` would, once."""
-    try:
-        return function(*args, **kwargs)
-    except Exception as error:
-        if "PYTEST_CURRENT_TEST" in os.environ:
-            raise
-        _tell(function, error)
-        return None
-
-
-def _tell(function: Callable[..., object], error: Exception) -> None:
-    cause = faults.note(getattr(function, "__qualname__", repr(function)), error)
-    writing = _writing() if _writing is not None else None
-    if writing is not None:
-        writing.failed(cause)
 
 
 class Trace:
@@ -102,7 +58,6 @@ class Trace:
         program's own OpenTelemetry provider, too: the one given, or else the global one. *begun* is told the id of each
         run.
         """
-        global _writing  # noqa: PLW0603 - one attachment a process
         self.journal = journal
         self.attributes = dict(attributes or {})
         self.privacy = privacy or Privacy(Redaction(key=store_key(journal.folder.parent)))
@@ -125,7 +80,7 @@ class Trace:
         self._lines = Lines(self.privacy)
         self.watch: Callable[[Scope, str, Sequence[Part], Sequence[Link]], None] | None = None
         """Is shown each span's record as it is written, with the contents and links it names."""
-        _writing = weakref.ref(self)
+        faults.listen(self.failed)
 
     # Runs ---------------------------------------------------------------------------------------------------------
 
