@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness import prices
+from harness.adapters.capturing import UNKNOWN_MODEL
 from harness.audit import asks, bounds, chats, teams
 from harness.audit.bounds import Bound, Verdict, open_ended
 from harness.audit.windows import window
@@ -91,7 +92,9 @@ def _cost(
         for model in agent.models:
             price, room = _price(model, own), window(model)
             if price is None or room is None:
-                unpriced.append(f"{model}: {'no price' if price is None else 'no context window'} is known")
+                missing = "no price" if price is None else "no context window"
+                named = f"{model}: {missing} is known"
+                unpriced.append("nothing here says which model is meant" if model == UNKNOWN_MODEL else named)
                 continue
             written = min(agent.max_tokens or room.output, room.output)
             read = room.context

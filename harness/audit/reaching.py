@@ -26,11 +26,15 @@ BEGIN: Final = frozenset({
 """The functions that begin a conversation."""
 _RUN: Final[Mapping[str, Collection[str]]] = {"run": ("task", "message"), "run_stream": ("task",)}
 """Names that other objects have as well: they begin a conversation where one of these is said."""
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreached:
-    """A line that was not reached: *what* is called there, in the *function* that can be audited by itself, if any."""
+    """A line that was not reached: *what* is called there, in the *function* that can be audited by itself, if any.
+
+    That is one of the file's own that needs nothing, and was not begun.
+    """
 
     line: int
     what: str
@@ -52,8 +56,10 @@ def unreached(file: str, reached: Collection[int]) -> list[Unreached]:
     found = []
     for call, function in _calls(tree, None):
         what = _named(call, names)
-        if what is not None and not any(call.lineno <= line <= (call.end_lineno or 0) for line in reached):
-            found.append(Unreached(line=call.lineno, what=what, function=function))
+        if what is not None and not _within(call, reached):
+            alone = function is not None and not _within(function, reached)
+            name = function.name if function is not None and alone else None
+            found.append(Unreached(line=call.lineno, what=what, function=name))
     return sorted(found, key=lambda each: each.line)
 
 
@@ -71,14 +77,18 @@ def _names(tree: ast.Module) -> set[str]:
     return names
 
 
-def _calls(node: ast.AST, function: str | None) -> Iterator[tuple[ast.Call, str | None]]:
+def _within(node: ast.stmt | ast.expr, reached: Collection[int]) -> bool:
+    return any(node.lineno <= line <= (node.end_lineno or 0) for line in reached)
+
+
+def _calls(node: ast.AST, function: Function | None) -> Iterator[tuple[ast.Call, Function | None]]:
     """Yield the calls below *node*, each with the function of the file that it lies in, if that needs nothing."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Call):
             yield child, function
         inner = function
         if isinstance(node, ast.Module) and isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            inner = child.name if _needs_nothing(child.args) else None
+            inner = child if _needs_nothing(child.args) else None
         yield from _calls(child, inner)
 
 
