@@ -55,6 +55,24 @@ def test_a_line_is_the_record_whatever_was_written_before(asked: list[tuple[Any,
             assert json.loads(lines.record(scope)) == json.loads(privacy.record(scope.record))
 
 
+HASHES = st.sampled_from(["0" * 32, "1" * 32])
+
+
+@given(st.lists(st.tuples(NAMES, st.lists(NAMES, max_size=3), NAMES, HASHES), max_size=8))
+def test_a_message_is_told_as_its_record_whoever_said_what_to_whom_before(said: list[tuple[Any, ...]]) -> None:
+    privacy = Privacy(Redaction(environment={}))
+    lines = Lines(privacy)
+    for sender, recipients, role, part in said:
+        attributes = {
+            semconv.HARNESS_SENDER: sender,
+            semconv.HARNESS_RECIPIENTS: recipients,
+            semconv.HARNESS_ROLE: role,
+            semconv.HARNESS_MESSAGE_PART: part,
+        }
+        scope = scope_of(Operation.MESSAGE, f"message {sender}", attributes, parent=True, ended=True)
+        assert json.loads(lines.record(scope)) == json.loads(privacy.record(scope.record))
+
+
 @settings(max_examples=30)
 @given(NAMES, ATTRIBUTES, st.sampled_from([None, ValueError("no")]))
 def test_what_changes_while_a_span_is_open_is_in_the_record_of_its_end(
