@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from harness.errors import Exit, HarnessError, UsageError
 from harness.text import one_line, printable
 
 if TYPE_CHECKING:
+    from harness.children import Family
     from harness.model import Run
 
 _MOST_TOLD = 10
@@ -81,7 +82,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     if record and replay:
         raise UsageError("--record and --replay exclude each other", hint="Record first, replay afterwards.")
     launch.check(program, is_module=is_module)
-    from harness import children, config, recording
+    from harness import children, config
 
     settings = config.load(store=store)
     os.environ.update({"HARNESS_FREEZE": ",".join(freeze)} if freeze else {})
@@ -96,39 +97,69 @@ def command(  # noqa: PLR0913 - one parameter an option
             capture=capture or settings.capture.value,
             cassette=replay.absolute() if replay else None,
         )
-        playing = children.play(family)
-        replaying = playing.replay if playing is not None else None
-        attached = children.instrument(family, playing)
-        attached.trace.attributes.update(_program(attached, program, is_module=is_module))
-        process = os.getpid()
-        with children.raised(family):
-            code = launch.run(program, is_module=is_module)
-        if os.getpid() != process:  # a child that the program forked came back here: its parent tells and records
-            recording.uninstrument()
-            return code
-        made = list(dict.fromkeys([*attached.trace.recent, *family.runs()]))
-        refused = family.refused()
-        misses = replaying.misses if replaying is not None else ()
-        account = replaying.account() if replaying is not None else None
-    dropped = attached.journal.dropped
-    recording.uninstrument()
-    if dropped:
-        say(f"harness: {dropped:,} records could not be written to {printable(attached.store)}. Is the disk full?")
+        went = _traced(family, program, is_module=is_module)
+    if went.forked:
+        return went.code
+    if went.dropped:
+        say(f"harness: {went.dropped:,} records could not be written to {printable(settings.store)}. Is the disk full?")
     try:
-        runs = _runs(attached.store, made)
+        runs = _runs(settings.store, went.runs)
     except HarnessError as error:  # the program's own code goes before ours
         say(f"harness: {printable(error)}")
         say(f"  {printable(error.hint)}")
-        return code or error.code
+        return went.code or error.code
     if not quiet:
         _tell(runs)
-    if _diverged(misses, refused):
+    if _diverged(went.misses, went.refused):
         return Exit.DIVERGED
-    if account is not None and not quiet:
-        say(f"harness: replayed {account.answered} exchanges from {printable(replay)}, {account.unused} unused")
+    if went.account is not None and not quiet:
+        answered, unused = went.account.answered, went.account.unused
+        say(f"harness: replayed {answered} exchanges from {printable(replay)}, {unused} unused")
     if record:
-        _record(record, runs, code=code, note=note)
-    return code
+        _record(record, runs, code=went.code, note=note)
+    return went.code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Traced:
+    """How a program went: its exit code and the ids of its runs, and what a replay had for it and had not.
+
+    *forked* says that this is a child of the program's that came back here: its parent tells, and records.
+    """
+
+    code: int
+    forked: bool = False
+    runs: Sequence[str] = ()
+    dropped: int = 0
+    misses: Sequence[HarnessError] = ()
+    refused: Sequence[str] = ()
+    account: Any = None
+
+
+def _traced(family: Family, program: Sequence[str], *, is_module: bool) -> _Traced:
+    """Run *program* with tracing on for as long as it takes."""
+    from harness import children, recording
+
+    playing = children.play(family)
+    attached = children.instrument(family, playing)
+    attached.trace.attributes.update(_program(attached, program, is_module=is_module))
+    process = os.getpid()
+    try:
+        with children.raised(family):
+            code = launch.run(program, is_module=is_module)
+        if os.getpid() != process:
+            return _Traced(code=code, forked=True)
+        replaying = playing.replay if playing is not None else None
+        return _Traced(
+            code=code,
+            runs=list(dict.fromkeys([*attached.trace.recent, *family.runs()])),
+            dropped=attached.journal.dropped,
+            misses=() if replaying is None else replaying.misses,
+            refused=family.refused(),
+            account=None if replaying is None else replaying.account(),
+        )
+    finally:
+        recording.uninstrument()
 
 
 def _said(guard: str | None, program: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
