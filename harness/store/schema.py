@@ -159,12 +159,17 @@ def reading(store: Path) -> Iterator[None]:
         raise _unreadable(store / DATABASE, error) from error
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def _unreadable(path: Path, error: Exception) -> StoreError:
     """Say in one line what is wrong with the database, and that the journals are not."""
     reason = str(error).partition("\n")[0]
-    if os.strerror(errno.ENOSPC).lower() in reason.lower():
+    full = next((code for code in _FULL if os.strerror(code).lower() in reason.lower()), None)
+    if full is not None:
         hint = f"Make room and go on; {_kept(path)}."
-        return StoreError(f"no space left on the disk of the store {str(path.parent)!r}", hint=hint)
+        said = "no space left on the disk of" if full == errno.ENOSPC else f"{os.strerror(full).lower()} for"
+        return StoreError(f"{said} the store {str(path.parent)!r}", hint=hint)
     if "lock" in reason.lower():
         hint = "Close the other program: the store is open for writing there."
     else:

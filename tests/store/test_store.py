@@ -200,6 +200,25 @@ def test_sql_can_neither_write_nor_read_files_and_errs_in_one_line(store, query,
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
+def test_a_quota_that_is_used_up_is_told_as_a_want_of_room_and_harms_nothing(tmp_path):
+    store = open_store(tmp_path / "store")
+    journals.write(store.path, A, 0, [ended("1", run_id="abc1")])
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))\n"
+        "from harness.store import open_store\n"
+        "from harness.errors import StoreError\n"
+        "try: open_store(Path(sys.argv[1])).ingest()\n"
+        "except StoreError as error: print(error, error.hint)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, store.path], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.startswith(f"file too large for the store {str(store.path)!r} Make room and go on")
+    store.ingest()
+    assert [run.run_id for run in store.runs()] == ["abc1"]
+
+
 @pytest.mark.parametrize("content", [b"not a database at all" * 500, b"\x00" * 5000])
 def test_a_foreign_file_is_named_and_the_journals_are_kept(store, content):
     (store.path / "spans.duckdb").write_bytes(content)
