@@ -15,6 +15,11 @@ from harness.setups import Chain, Group, Plan, Recursion, Talk, Untold, Voice
 _CHECK = "check_termination_and_human_reply"
 _ANSWERING = ("generate_reply", "a_generate_reply", "receive", "a_receive", "send", "a_send")
 _REFLECTS = "reflection_with_llm"
+_BEGINNING = frozenset({
+    "initiate_chat", "a_initiate_chat", "initiate_chats", "a_initiate_chats", "generate_reply", "a_generate_reply",
+    "run_stream", "completions",
+})  # fmt: skip
+"""What a function calls that asks a model by itself."""
 
 
 class Plans:
@@ -93,6 +98,9 @@ class Plans:
                 else:
                     loose = f"{named(function)} may answer in the place of {agent.name}'s model"
                     self._beside(f"what {named(function)} of {agent.name} asks of models by itself")
+        for name, function in (getattr(agent, "_function_map", None) or {}).items():
+            if asks(function):
+                self._beside(f"what the tool {name} of {agent.name} asks of models by itself")
         if hidden:
             loose = f"{hidden} answers in the place of {agent.name}'s model"
             self._beside(f"what {hidden} asks of models by itself")
@@ -197,6 +205,19 @@ def named(function: Any) -> str:
     name = str(getattr(inner, "__qualname__", None) or type(inner).__qualname__)
     code = getattr(inner, "__code__", None)
     return name if code is None else f"{name} ({code.co_filename.rpartition('/')[2]}:{code.co_firstlineno})"
+
+
+def asks(function: Any) -> bool:
+    """Say whether a function of the program's own begins a conversation, by the names that its code uses."""
+    waiting = [getattr(inspect.unwrap(function) if callable(function) else None, "__code__", None)]
+    while waiting:
+        code = waiting.pop()
+        if code is None:
+            continue
+        if _BEGINNING & set(code.co_names):
+            return True
+        waiting += [each for each in code.co_consts if inspect.iscode(each)]
+    return False
 
 
 def _theirs(function: Any) -> bool:

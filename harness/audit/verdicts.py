@@ -41,7 +41,7 @@ class Audit:
             "framework": self.setup.framework,
             "certificate": None if self.certificate is None else certificate(self.certificate),
             "conversations": list(self._conversations()),
-            "checklist": checklist(self.findings),
+            "checklist": checklist(self.findings, proved=self.certificate is not None),
             "findings": [finding(each, agents, self.setup.origins) for each in self.findings],
             "agents": [described(agent) for agent in self.setup.agents],
             "ended": self.ended,
@@ -78,12 +78,20 @@ def certificate(found: Certificate) -> dict[str, Json]:
     }
 
 
-def checklist(findings: Sequence[Finding]) -> list[dict[str, Json]]:
-    """Hold *findings* against the six points: a note is told with its point, and fails it not."""
+def checklist(findings: Sequence[Finding], *, proved: bool = True) -> list[dict[str, Json]]:
+    """Hold *findings* against the six points: a note is told with its point, and fails it not.
+
+    Where no conversation was found (*proved* is false), nobody knows of those about its end: they are None, unless they
+    are failed.
+    """
     found = {each.code for each in findings}
     bad = {each.code for each in findings if each.severity is not Severity.NOTE}
     return [
-        {"point": point, "passed": not bad & set(codes), "codes": sorted(found & set(codes))}
+        {
+            "point": point,
+            "passed": None if "A701" in codes and not proved and not bad & set(codes) else not bad & set(codes),
+            "codes": sorted(found & set(codes)),
+        }
         for point, codes in CHECKLIST.items()
     ]
 

@@ -18,6 +18,7 @@ from harness.text import one_line, printable
 _RANK = {severity.value: rank for rank, severity in enumerate((Severity.ERROR, Severity.WARNING, Severity.NOTE))}
 _COLOURS = {"note": "cyan", "warning": "yellow", "error": "red"}
 _VERDICTS = {"bounded": "green", "by a human": "yellow", "unknown": "yellow", "unbounded": "red"}
+_MARKS = {True: ("✔", "green"), False: ("✖", "red"), None: ("?", "yellow")}
 _WIDEST, _NARROWEST = 110, 20
 _MOST_LINES, _LONGEST = 10, 80
 
@@ -38,8 +39,9 @@ def tell(found: Mapping[str, Any]) -> None:
     _findings(found["findings"])
     click.echo("\n  Checklist for production")
     for point in found["checklist"]:
-        mark = click.style("✔", fg="green") if point["passed"] else click.style("✖", fg="red")
-        click.echo(f"    {mark} {point['point']}" + (f"  ({', '.join(point['codes'])})" if point["codes"] else ""))
+        sign, colour = _MARKS[point["passed"]]
+        codes = f"  ({', '.join(point['codes'])})" if point["codes"] else ""
+        click.echo(f"    {click.style(sign, fg=colour)} {point['point']}{codes}")
     if found["not_judged"]:
         _not_judged(found)
     _next(found)
@@ -48,7 +50,7 @@ def tell(found: Mapping[str, Any]) -> None:
 def _certificate(found: Mapping[str, Any], certificate: Mapping[str, Any] | None) -> None:
     named = click.style(one_line(found["target"], _LONGEST), bold=True)
     if certificate is None:
-        click.echo(f"{named}: no conversation was found, so there is nothing to prove")
+        click.echo(f"{named}: no conversation was begun or made ready, so nothing is proved")
         return
     verdict, several = certificate["verdict"], len(found["conversations"]) > 1
     click.echo(f"{named}: {_verdict(verdict)}")

@@ -124,3 +124,19 @@ def test_a_scenario_is_judged_by_its_agents(tmp_path: Path) -> None:
     library = Path(__file__).parent.parent.parent / "scenarios" / "library"
     found = certificate(tmp_path, str(library / "politeness.scenario.yaml"))
     assert (found["certificate"]["verdict"], found["certificate"]["messages"]) == ("bounded", 12)
+
+
+@pytest.mark.skipif("classic" not in grid.families(), reason="the classic extra is not installed")
+def test_a_tool_that_begins_a_chat_by_itself_is_named_as_not_counted(tmp_path: Path) -> None:
+    tool = """
+
+@members[0].register_for_execution(name="plan")
+@members[1].register_for_llm(description="Plan.")
+def plan() -> str:
+    members[2].initiate_chat(members[2], message="Plan.")
+    return "done"
+"""
+    (tmp_path / "app.py").write_text(_CLASSIC + tool)
+    assert certificate(tmp_path, "app:manager")["certificate"]["not_counted"] == [
+        "what the tool plan of one asks of models by itself"
+    ]

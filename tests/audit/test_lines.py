@@ -126,3 +126,12 @@ def test_a_point_of_the_checklist_fails_by_what_is_worse_than_a_note() -> None:
     points = {point["point"]: (point["passed"], point["codes"]) for point in verdicts.checklist(found)}
     assert points["Its turns are limited"] == (True, ["A715"])
     assert points["Its cost is limited"] == (False, ["A703"])
+
+
+def test_nobody_knows_whether_it_ends_where_no_conversation_was_found() -> None:
+    points = {point["point"]: point["passed"] for point in verdicts.checklist([], proved=False)}
+    assert points["It ends by itself"] is None
+    assert points["Its turns are limited"] is None
+    assert points["Code runs in a sandbox"] is True
+    found = [Finding(code="A712", name="predicate-fails", severity=Severity.WARNING, text="")]
+    assert verdicts.checklist(found, proved=False)[0]["passed"] is False
