@@ -5,95 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import ClassVar
 
-from harness import prices, semconv
+from harness import semconv
 from harness.check import CHATS_END, NOTES, Check, Need, Settings
+from harness.checks.spending import Budget, CallBudget, cost_usd
 from harness.model import CallRecord, Event, Finding, Operation, Severity, Status
 from harness.text import one_line
 
 NANOSECONDS = 1_000_000_000
 
 
-class _Budget(Check):
-    """Adds up one thing and reports, once, the event with which it passes its limit."""
-
-    limit: ClassVar[str]
-    severity = Severity.ERROR
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self._allowed = settings.limits.get(self.limit)
-        self._used = 0.0
-        self._by_agent: dict[str, float] = {}
-        self._passed = False
-
-    def see(self, event: Event) -> Iterable[Finding]:
-        """Add what *event* used, and say when that passes the limit."""
-        if self._allowed is None or self._passed:
-            return ()
-        used = self.used(event)
-        if not used:
-            return ()
-        self._used += used
-        agent = self.agent(event)
-        self._by_agent[agent] = self._by_agent.get(agent, 0) + used
-        if self._used <= self._allowed:
-            return ()
-        self._passed = True
-        return (self._over(event, self._allowed),)
-
-    def idle(self) -> bool:
-        """Judge by nothing but a limit that was set."""
-        return self._allowed is None
-
-    def used(self, event: Event) -> float:
-        """Measure what *event* adds; 0 for nothing."""
-        raise NotImplementedError
-
-    def show(self, amount: float) -> str:
-        """Write an amount with its unit."""
-        raise NotImplementedError
-
-    def agent(self, event: Event) -> str:
-        """Name who used it."""
-        name = event.call.agent if event.call is not None else None
-        name = name or event.span.attributes.get(semconv.GEN_AI_AGENT)
-        return name if isinstance(name, str) else ""
-
-    def _over(self, event: Event, allowed: float) -> Finding:
-        shares = {
-            name: self._by_agent[name]
-            for name in sorted(self._by_agent, key=self._by_agent.__getitem__, reverse=True)
-            if name
-        }
-        most = f"; most by {next(iter(shares))}" if len(shares) > 1 else f" by {next(iter(shares))}" if shares else ""
-        return self.finding(
-            f"{self.show(self._used)} used{most}, {self.show(allowed)} allowed ({self.limit})",
-            seq=event.number,
-            span_id=event.span.span_id,
-            evidence={"limit": self.limit, "allowed": allowed, "used": self._used, "by_agent": shares},
-        )
-
-
-class _CallBudget(_Budget):
-    """Counts what model calls use that were really made: a framework's own cache answers for nothing."""
-
-    watches = CHATS_END
-
-    def used(self, event: Event) -> float:
-        """Measure the model call that ends with *event*."""
-        made = event.phase == "end" and event.span.operation is Operation.CHAT and event.call is not None
-        if not made or event.call is None or event.span.attributes.get(semconv.HARNESS_CACHE_HIT) is True:
-            return 0
-        return self.used_by(event.call)
-
-    def used_by(self, call: CallRecord) -> float:
-        """Measure one model call."""
-        raise NotImplementedError
-
-
-class TokensBudget(_CallBudget):
+class TokensBudget(CallBudget):
     """The run used more tokens than it may.
 
     Why: every model call sends the whole conversation again, so tokens grow with the square of its length. The limit
@@ -128,12 +50,12 @@ class TokensBudget(_CallBudget):
 
     def not_judged(self) -> str | None:
         """Admit that a sum with holes that is within the limit proves nothing."""
-        if self._passed or not self._unknown:
+        if self.passed or not self._unknown:
             return None
         return f"{self._unknown} of {self._known + self._unknown} model calls do not say how many tokens they used"
 
 
-class CostBudget(_CallBudget):
+class CostBudget(CallBudget):
     """The run cost more than it may.
 
     Why: a conversation that does not end, or a dear model asked for small things, is found on the bill. The limit
@@ -157,10 +79,7 @@ class CostBudget(_CallBudget):
 
     def used_by(self, call: CallRecord) -> float:
         """Read the recorded cost of one model call, or price it now."""
-        usage = call.usage
-        cost = usage.cost_usd
-        if cost is None:
-            cost = prices.cost_usd(call.model, usage.input_tokens, usage.output_tokens, overrides=self.settings.prices)
+        cost = cost_usd(call, self.settings)
         if cost is None and call.span.status is Status.ERROR:
             return 0
         if cost is None:
@@ -176,14 +95,14 @@ class CostBudget(_CallBudget):
 
     def not_judged(self) -> str | None:
         """Admit that a sum with holes that is within the limit proves nothing."""
-        if self._passed or not self._unpriced:
+        if self.passed or not self._unpriced:
             return None
         unpriced = sum(self._unpriced.values())
         models = ", ".join(sorted(self._unpriced))
         return f"nobody knows the cost of {unpriced} of {self._known + unpriced} model calls ({models})"
 
 
-class ModelCallsBudget(_CallBudget):
+class ModelCallsBudget(CallBudget):
     """The run made more model calls than it may.
 
     Why: the number of calls is what a loop, a chatty group or a retrying tool multiplies, whatever the model costs. The
@@ -206,7 +125,7 @@ class ModelCallsBudget(_CallBudget):
         return _count(amount, "model call")
 
 
-class TurnsBudget(_Budget):
+class TurnsBudget(Budget):
     """The agents took more turns than they may.
 
     Why: a conversation that needs many more turns than usual has lost its way. The limit `max_turns` counts each time
@@ -230,7 +149,7 @@ class TurnsBudget(_Budget):
         return _count(amount, "turn")
 
 
-class SecondsBudget(_Budget):
+class SecondsBudget(Budget):
     """The run took longer than it may.
 
     Why: users wait, and programs that call agents have time limits of their own. The limit `max_seconds` counts from
@@ -295,10 +214,7 @@ class CostUnenforceable(Check):
         asked = event.phase == "end" and event.span.operation is Operation.CHAT
         if self._told or self.idle() or call is None or not asked or event.span.status is Status.ERROR:
             return
-        usage = call.usage
-        own = self.settings.prices
-        known = usage.cost_usd is not None
-        if known or prices.cost_usd(call.model, usage.input_tokens, usage.output_tokens, overrides=own) is not None:
+        if cost_usd(call, self.settings) is not None:
             return
         self._told = True
         model = one_line(call.model or "an unnamed model", 60)

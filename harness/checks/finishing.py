@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness import prices, semconv
+from harness import semconv
 from harness.check import CHATS_END, MESSAGES, TALKS_END, Check, Need, Settings
 from harness.checks import could_end
 from harness.checks.answers import answer
 from harness.checks.ending import ONE_EXCHANGE, WORD, near_miss
 from harness.checks.saying import acts, results
+from harness.checks.spending import cost_usd
 from harness.model import LIMITS, Event, Finding, Json, Message, Operation, Severity
 from harness.text import one_line
 
@@ -88,11 +89,7 @@ class EndedLate(Check):
         call = event.call
         if call is None or event.span.attributes.get(semconv.HARNESS_CACHE_HIT) is True:
             return
-        usage = call.usage
-        cost = usage.cost_usd
-        if cost is None:
-            cost = prices.cost_usd(call.model, usage.input_tokens, usage.output_tokens, overrides=self.settings.prices)
-        self._spent_usd += cost or 0.0
+        self._spent_usd += cost_usd(call, self.settings) or 0.0
 
     def _hear(self, talk: _Talk, message: Message, number: int) -> None:
         talk.messages += 1
