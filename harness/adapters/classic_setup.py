@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -57,8 +58,12 @@ def _told_of_the_end(prompt: object) -> dict[str, Json]:
     """Say what *prompt* asks an agent to end with: whether it is AutoGen's own word, and words of several parts."""
     if not isinstance(prompt, str):
         return {}
-    words = dict.fromkeys(found[1] for found in _ASKED_FOR.finditer(prompt))
-    return {"end_in_prompt": _WORD in prompt, "end_words": list(words)[:_MOST_WORDS] or None}
+    return {"end_in_prompt": _WORD in prompt, "end_words": list(_asked_for(prompt)) or None}
+
+
+@functools.lru_cache(256)
+def _asked_for(prompt: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found[1] for found in _ASKED_FOR.finditer(prompt)))[:_MOST_WORDS]
 
 
 _HERE = frozenset({"LocalCommandLineCodeExecutor", "EmbeddedIPythonCodeExecutor"})
