@@ -36,6 +36,14 @@ def sums(
     count as 0 only where no model was asked.
     """
     column, counts, telling = _BY[by]
+    asked: dict[str, object] = {}
+    bounds = []
+    if since_ns is not None:
+        asked["since"] = since_ns
+        bounds.append("calls.start_ns >= $since")
+    if run_ids is not None:
+        asked["runs"] = [*run_ids]
+        bounds.append("calls.run_id IN (SELECT unnest($runs))")
 
     def total(name: str, kind: str) -> str:
         known = f"sum({name}) FILTER (WHERE {_MADE})"
@@ -52,8 +60,7 @@ def sums(
                 runs.mode <> 'replay'
                     AND NOT (runs.started_ns >= {SYNTHETIC_NS} AND runs.started_ns < {SYNTHETIC_UNTIL_NS}) AS timed
             FROM calls JOIN runs USING (run_id)
-            WHERE {counts} AND ($since IS NULL OR calls.start_ns >= $since)
-                AND ($runs IS NULL OR list_contains($runs, calls.run_id))
+            WHERE {" AND ".join([counts, *bounds])}
         ),
         placed AS (
             SELECT "group", run_id, took_ns, count(*) OVER one AS there,
@@ -77,6 +84,6 @@ def sums(
         FROM counted LEFT JOIN slowest ON counted."group" IS NOT DISTINCT FROM slowest."group"
         GROUP BY counted."group" ORDER BY cost_usd DESC NULLS LAST, calls DESC, counted."group" NULLS LAST"""  # noqa: S608 - fixed words
     with store.view() as con:
-        result = con.execute(query, {"since": since_ns, "runs": None if run_ids is None else [*run_ids]})
+        result = con.execute(query, asked)
         columns = [str(described[0]) for described in result.description]
         return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
