@@ -17,6 +17,7 @@ from harness import semconv
 from harness.adapters.seam import make_call
 from harness.call import Reply
 from harness.canonical import encode
+from harness.errors import Exit, HarnessError
 from harness.model import Ending, EndingKind, Operation
 from harness.trace import Scope, current, safely, swap
 
@@ -79,6 +80,8 @@ class Channels:
             elif method_name == "on_agent_event":
                 self._registered(hub)
             await original(hub, method_name, *args)
+            if method_name == "on_turn_failed":
+                await self._given_up(hub, *args)
 
         return _fan_out
 
@@ -117,6 +120,13 @@ class Channels:
         if scope.notes["open"]:
             await scope.notes["hub"].close_channel(envelope.channel_id, reason=str(stopped))
         return True
+
+    async def _given_up(self, hub: Any, channel_id: str, _agent: str, _envelope: str, error: BaseException) -> None:
+        """Close a channel in which a replay had no answer: none will come, and its program waits for the end."""
+        scope = self._scopes.get(channel_id)
+        missed = isinstance(error, HarnessError) and error.code is Exit.DIVERGED
+        if missed and scope is not None and scope.notes["open"]:
+            await hub.close_channel(channel_id, reason="a request was not recorded")
 
     # Conversations ------------------------------------------------------------------------------------------------
 

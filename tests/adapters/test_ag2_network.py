@@ -219,6 +219,37 @@ async def test_random_ids_do_not_enter_a_cassette_so_that_it_is_the_same_when_re
     assert (replaying.misses, replaying.unused()) == ((), ())
 
 
+async def test_a_request_that_was_not_recorded_closes_its_channel_so_that_nobody_waits_for_an_answer(
+    store: Path,
+) -> None:
+    asks = "What is up?"
+
+    async def play(server: ScriptedServer) -> tuple[list[tuple[str, str]], str]:
+        async with hub() as opened:
+            alice = await opened.register(agent("alice", server))
+            await opened.register(agent("bob", server))
+            channel = await alice.open(type="conversation", target="bob")
+            alice.ensure_channel_inbox(channel.channel_id)
+            await channel.send(asks)
+            await alice.wait_for_channel_event(
+                channel_id=channel.channel_id,
+                predicate=lambda e: e.event_type == "ag2.channel.closed" or opened.name_for(e.sender_id) == "bob",
+                timeout=PATIENCE_S,
+            )
+            state = (await opened.get_channel(channel.channel_id)).state.value
+            return await texts(opened, channel), state
+
+    with ScriptedServer(["Not much."]) as server:
+        await record(store, server, play)
+    asks = "What is new?"
+    (said_then, state), replaying = await replay(store, play)
+    assert said_then == [("alice", "What is new?")]
+    assert state == "closed"
+    assert [miss.difference for miss in replaying.misses] == [
+        "message 2 of 2, the user message: 'What is up?' became 'What is new?'"
+    ]
+
+
 async def test_channels_at_the_same_time_do_not_mix(store: Path) -> None:
     with ScriptedServer(echo) as server, recording(store) as seen:
         async with hub() as opened:
