@@ -387,10 +387,11 @@ class Classic:
             pending.append({"scope": said, "message": message, "recipients": [name_of(recipient)]})
 
     def _body(self, message: Any, sender: Any) -> Mapping[str, Any]:
+        role = "user" if human(sender) else "assistant"
+        if isinstance(message, str):
+            return self.messages.said(message, role)
         body = self.messages.of(message)
-        if isinstance(message, dict) and "role" in message:
-            return body
-        return {**body, "role": "user" if human(sender) else "assistant"}
+        return body if isinstance(message, dict) and "role" in message else {**body, "role": role}
 
     @safely
     def _heard(self, conversation: Scope) -> None:

@@ -12,6 +12,7 @@ _NOT_PARAMETERS = frozenset({"model", "messages", "tools"})
 _PLAIN = (str, int, float, bool, type(None))
 _MOST_REMEMBERED = 4096
 _MOST_HISTORIES = 64
+_ROLE_AND_PARTS = 2
 
 
 class Messages:
@@ -20,6 +21,7 @@ class Messages:
     def __init__(self) -> None:
         self._known: dict[int, tuple[Any, Any, dict[str, Json]]] = {}
         self._histories: dict[int, tuple[Any, list[Any], list[dict[str, Json]]]] = {}
+        self._answer: tuple[str, dict[str, Json]] | None = None
 
     def of(self, message: object) -> dict[str, Json]:
         """Give the neutral form of *message*; do not change it, it is shared."""
@@ -37,6 +39,21 @@ class Messages:
             self._known = {}
         self._known[id(message)] = (message, copied, found)
         return copied, found
+
+    def answered(self, response: Any) -> dict[str, Json]:
+        """Translate a model client's response, and know the text of its answer again when the agent says it."""
+        found = reply(response)
+        body = found["message"]
+        if len(body) == _ROLE_AND_PARTS and [part["type"] for part in body["parts"]] == ["text"]:
+            self._answer = body["parts"][0]["content"], body
+        return found
+
+    def said(self, text: str, role: str) -> dict[str, Json]:
+        """Give the neutral form of a plain *text*: what a model has just answered is the same object again."""
+        answer = self._answer
+        if answer is not None and answer[0] is text and answer[1]["role"] == role:
+            return answer[1]
+        return {"role": role, "parts": [_text(text)]}
 
     def history(self, messages: Iterable[object]) -> list[dict[str, Json]]:
         """Give the neutral forms of a whole history; what is as it was the last time is known at one look."""

@@ -95,7 +95,10 @@ def _ask_model(adapter: Watcher, original: Function) -> Function:
                 Operation.CHAT, asking.agent, native.request(params, adapter.messages), price=asking.price
             ),
             real,
-            lambda response: {**native.reply(response), **({"chunks": wire.lengths} if wire.lengths else {})},
+            lambda response: {
+                **adapter.messages.answered(response),
+                **({"chunks": wire.lengths} if wire.lengths else {}),
+            },
             lambda value: _streamed(params, value),
             lambda response: {**wire.attributes, **_priced(client, asking.price, response)},
         )

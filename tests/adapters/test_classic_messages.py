@@ -113,3 +113,19 @@ def test_everything_beyond_model_messages_and_tools_is_a_parameter() -> None:
         "tools": [{"type": "function"}],
         "parameters": {"temperature": 0.2, "tool_choice": "none"},
     }
+
+
+@given(native=completions(), role=st.sampled_from(["user", "assistant"]), copied=st.booleans())
+def test_what_an_agent_says_is_the_same_whether_or_not_a_model_has_just_answered_it(
+    *, native: dict[str, Any], role: str, copied: bool
+) -> None:
+    from openai.types.chat import ChatCompletion
+
+    messages, response = Messages(), ChatCompletion.model_validate(native)
+    answer = messages.answered(response)
+    assert answer == reply(response)
+    text = response.choices[0].message.content or ""
+    said = messages.said(f"{text} "[:-1] if copied else text, role)
+    assert said == {**neutral(text), "role": role}
+    if answer["message"] == said and text and not copied:
+        assert said is answer["message"]  # so it is worked on once
