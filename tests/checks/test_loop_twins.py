@@ -46,6 +46,17 @@ def test_reworded_repeats_are_found_within_one_message_of_the_third(senders):
     assert found(said)[0][1] <= third + 1
 
 
+def test_agents_that_each_say_their_own_line_again_in_other_words_hand_nothing_on():
+    lines = (
+        REPEATED,
+        "We verified every figure twice, so I agree that both totals are correct and the problem is finally solved.",
+        "Therefore everyone calculated the same solution in great detail; both steps were provided, so let us be glad.",
+    )
+    said = [say(name, twins.reworded(lines[place], turn)) for turn in range(5) for place, name in enumerate(NAMES)]
+    third_round = len(CLEAN) + 2 * len(NAMES)
+    assert found([*CLEAN, *said])[0][1] <= third_round + 1
+
+
 @pytest.mark.parametrize("made", [twins.polling, twins.batch, twins.edit_then_build, twins.in_code])
 @pytest.mark.parametrize("times", [3, 6, 20])
 def test_what_only_looks_like_a_loop_is_none(made, times):

@@ -21,8 +21,7 @@ ALL_MOVES = 2048
 """Different moves of a conversation that are known again to the letter."""
 MOST_LISTED = 20
 """Messages that are listed after the first one; a loop is told of long before."""
-_TAKEN_BACK = 1
-_GATHERED = 5
+_QUOTED = 5
 _SENDERS = 64
 
 
@@ -30,7 +29,8 @@ _SENDERS = 64
 class Move:
     """A move, and the numbers of the messages that made it since there was something new.
 
-    *turn* counts the messages of its conversation, and *period* those from one time to the next.
+    *turn* counts the messages of its conversation, and *period* those from one time to the next; *news* counts what was
+    new in it by then.
     """
 
     key: bytes
@@ -39,6 +39,7 @@ class Move:
     result: bool
     places: list[int]
     turn: int
+    news: int
     period: int = 0
 
 
@@ -48,6 +49,7 @@ class Repeats:
     def __init__(self) -> None:
         self._exact: dict[tuple[str, bytes], None] = {}
         self._recent: dict[str, list[Move]] = {}
+        self._news = 0
 
     def again(self, said: Said) -> bool:
         """Say whether its sender made this move before, to the letter; remember that it did now."""
@@ -69,13 +71,18 @@ class Repeats:
         return None
 
     def gathers(self, said: Said, new_pairs: float) -> bool:
-        """Say whether *said* puts together more than one said before: no other's words, nor its sender's own again."""
-        least = _GATHERED + new_pairs * len(said.pairs)
-        return not any(
-            _alike(move, said) if sender != said.sender else len(said.pairs - move.pairs) < least
-            for sender, moves in self._recent.items()
-            for move in moves
-        )
+        """Say whether *said*, of whose pairs the share *new_pairs* is new, puts together what several said.
+
+        It does not where it is one message of another's in other words, nor where it is one of its sender's own and
+        quotes nothing that its sender did not quote before.
+        """
+        if any(_alike(move, said) for sender, moves in self._recent.items() if sender != said.sender for move in moves):
+            return False
+        own = self._recent.get(said.sender, ())
+        if not any(_alike(move, said) for move in own):
+            return True
+        quoted = said.pairs.difference(*(move.pairs for move in own))
+        return len(quoted) - new_pairs * len(said.pairs) >= _QUOTED
 
     def count(self, said: Said, move: Move | None, number: int, turn: int) -> Move:
         """Note *said* as *move* made again, or as a new one."""
@@ -84,11 +91,21 @@ class Repeats:
         if len(self._recent) > _SENDERS:
             del self._recent[next(iter(self._recent))]
         if move is None:
-            move = Move(key=said.key, words=said.words, pairs=said.pairs, result=said.result, places=[], turn=turn)
+            move = Move(
+                key=said.key,
+                words=said.words,
+                pairs=said.pairs,
+                result=said.result,
+                places=[],
+                turn=turn,
+                news=self._news,
+            )
         else:
             recent[:] = [each for each in recent if each is not move]
             move.key, move.words, move.pairs = said.key, said.words, said.pairs
             move.turn, move.period = turn, turn - move.turn
+            del move.places[: self._news - move.news]
+            move.news = self._news
         move.places.append(number)
         del move.places[1:-MOST_LISTED]
         recent.append(move)
@@ -96,10 +113,8 @@ class Repeats:
         return move
 
     def informed(self) -> None:
-        """Something new was said: what was counted so far counts for less, and soon for nothing."""
-        for moves in self._recent.values():
-            for move in moves:
-                del move.places[:_TAKEN_BACK]
+        """Something new was said: of each move one time less counts."""
+        self._news += 1
 
 
 def _alike(move: Move, said: Said) -> bool:
