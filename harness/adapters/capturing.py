@@ -66,14 +66,17 @@ def here() -> Place | None:
     """Find the innermost line of the program's own code on the way here."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to know where it came from
     while frame is not None:
-        file = frame.f_code.co_filename
-        own = (
-            not file.startswith((*_LIBRARIES, f"{_HOME}{os.sep}", "<")) and f"{os.sep}site-packages{os.sep}" not in file
-        )
-        if own and not file.startswith(str(_HOME.parent / "scenarios") + os.sep):
-            return Place(file=file, line=frame.f_lineno)
+        if own(frame.f_code.co_filename):
+            return Place(file=frame.f_code.co_filename, line=frame.f_lineno)
         frame = frame.f_back
     return None
+
+
+def own(file: str) -> bool:
+    """Say whether *file* is the program's own: no library, nothing of the harness, and no text that was compiled."""
+    if file.startswith((*_LIBRARIES, f"{_HOME}{os.sep}", "<")) or f"{os.sep}site-packages{os.sep}" in file:
+        return False
+    return not file.startswith(f"{_HOME.parent / 'scenarios'}{os.sep}")
 
 
 def plain_key(key: Any) -> Any:

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 from harness import config
 from harness.adapters import ag2_capture, agentchat_capture, classic_capture
-from harness.adapters.capturing import NO_KEY, UNKNOWN_MODEL, Captured, here
+from harness.adapters.capturing import NO_KEY, UNKNOWN_MODEL, Captured, here, own
 from harness.adapters.patching import Patches
 from harness.audit import judging
 from harness.audit.programs import of_program
@@ -78,12 +78,21 @@ class Looking:
             )
             self.leave(found.document())
         except HarnessError as error:
-            self.leave({"error": str(error), "hint": error.hint, "exit": int(error.code)})
+            self.leave({"error": str(error), "hint": self._instead() or error.hint, "exit": int(error.code)})
         except BaseException as error:  # noqa: BLE001 - told by the parent, as a fault of ours
             told = "".join(traceback.format_exception(error))
             self.leave(
                 {"error": f"cannot be described: {error!r}", "hint": told[-2000:], "exit": int(Exit.ENVIRONMENT)}
             )
+
+    def _instead(self) -> str | None:
+        """Say what can be audited where a file has made nothing by itself."""
+        missed = [] if self.captured.made else self._unreached(here())
+        if not missed:
+            return None
+        alone = next((each.function for each in missed if each.function), None)
+        then = f"Audit that: harness audit {Path(self.target).stem}:{alone}" if alone else "Audit what calls that."
+        return f"{missed[0].what} in line {missed[0].line} was not reached. {then}"
 
     def _unreached(self, stopped: Place | None) -> list[Unreached]:
         """List the lines of a program that were not reached."""
@@ -114,7 +123,7 @@ def main(target: str, answer: str) -> NoReturn:
     except HarnessError as error:
         looking.leave({"error": str(error), "hint": error.hint, "exit": int(error.code)})
     except BaseException as error:  # noqa: BLE001 - whatever the program raises is told
-        looking.leave(_failed(f"it raised {_told(error)}"))
+        looking.leave(_failed(f"it raised {_told(error)}", missing=isinstance(error, ImportError)))
     if found is None:
         looking.end(None)
     try:
@@ -123,16 +132,16 @@ def main(target: str, answer: str) -> NoReturn:
         looking.leave({"error": str(error), "hint": error.hint, "exit": int(error.code)})
 
 
-def _failed(what: str) -> dict[str, object]:
+def _failed(what: str, *, missing: bool = False) -> dict[str, object]:
     hint = "It is run as Python would, up to its first question. Does it run by itself?"
+    if missing:
+        hint = f"It is run by {sys.executable}. Audit it with the Python that has what it imports."
     return {"error": f"the target failed before it asked for anything: {what}", "hint": hint, "exit": int(Exit.USAGE)}
 
 
 def _told(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename and not frame.filename.startswith("<")]
-    own = [frame for frame in own if f"{os.sep}harness{os.sep}" not in frame.filename and "runpy" not in frame.filename]
-    where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if own(frame.filename)]
+    where = f" ({Path(lines[-1].filename).name}:{lines[-1].lineno})" if lines else ""
     return f"{type(error).__name__}: {one_line(error, 300)}{where}"
 
 

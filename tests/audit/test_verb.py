@@ -283,3 +283,12 @@ def test_a_program_cannot_take_the_refusal_off(folder: Path) -> None:
     away = "    import harness; harness.instrument(); harness.uninstrument()\n    user.initiate_chat"
     (folder / "app.py").write_text(_PROGRAM.replace("    user.initiate_chat", away))
     assert json.loads(audit(folder, "app.py", "--json").stdout)["ended"] == "chat call of writer"
+
+
+def test_a_file_that_only_says_how_agents_are_made_is_told_what_to_audit_instead(folder: Path) -> None:
+    (folder / "app.py").write_text("import autogen\n\n\ndef make():\n    return autogen.AssistantAgent('a')\n")
+    done = audit(folder, "app.py")
+    assert done.returncode == 2
+    assert "AssistantAgent in line 5 was not reached. Audit that: harness audit app:make" in " ".join(
+        done.stderr.split()
+    )
