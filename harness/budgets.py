@@ -303,7 +303,7 @@ def _pictures(message: Json) -> int:
     parts = message.get("parts") if isinstance(message, Mapping) else None
     if not isinstance(parts, Sequence):
         return 0
-    return sum(isinstance(part, Mapping) and part.get("type") in {"uri", "file"} for part in parts)
+    return sum(part.get("type") in {"uri", "file"} for part in parts if isinstance(part, (dict, Mapping)))
 
 
 def output_cap(parameters: Mapping[str, Json]) -> int | None:

@@ -125,11 +125,16 @@ class Message:
     recipients: tuple[str, ...]
     role: str
     body: Mapping[str, Json]
+    _text: str | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def text(self) -> str:
-        """All text of the message, tool results included, one block after another."""
-        return "\n".join(part for part in map(part_text, self.body.get("parts", ())) if part)
+        """All text of the message, tool results included, one block after another: put together once."""
+        found = self._text
+        if found is None:
+            found = "\n".join(filter(None, map(part_text, self.body.get("parts", ()))))
+            object.__setattr__(self, "_text", found)
+        return found
 
     @property
     def tool_calls(self) -> tuple[Mapping[str, Json], ...]:

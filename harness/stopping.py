@@ -135,12 +135,12 @@ class Stops:
             if guard not in known:
                 known.setdefault(guard, guard.begin(run))  # of threads that come at once, one begins it
         found = list(known.items())
-        if all(guard.active for guard, _ in found):
+        over = [guard for guard, _ in found if not guard.active]
+        if not over:
             return found
-        for guard, _ in found:
-            if not guard.active:
-                known.pop(guard, None)
-        return [(guard, state) for guard, state in found if guard.active]
+        for guard in over:
+            known.pop(guard, None)
+        return [(guard, state) for guard, state in found if guard not in over]
 
     def _switched(self, run: RunState | None) -> StoppedError | None:
         """Look whether somebody has stopped *run* from outside."""

@@ -51,7 +51,7 @@ def flag(attributes: Attributes, key: str) -> bool:
 def texts(attributes: Attributes, key: str) -> tuple[str, ...]:
     """Read the strings of a list, in order."""
     value = attributes.get(key)
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, (list, tuple)) else ()
+    return tuple([item for item in value if isinstance(item, str)]) if isinstance(value, (list, tuple)) else ()
 
 
 def parsed(attributes: Attributes, key: str) -> Json:

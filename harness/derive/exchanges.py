@@ -92,27 +92,23 @@ def _chat_reply(attributes: Attributes, parts: Parts) -> Shape:
     body = message(parts.get(text(attributes, semconv.HARNESS_OUTPUT_PART) or ""))
     if body is None:
         body = next(iter(_inline(attributes, semconv.GEN_AI_OUTPUT_MESSAGES)), None)
-    counts = {key: whole(attributes, name) for key, name in _USAGE.items()}
+    counts = {key: count for key, name in _USAGE.items() if (count := whole(attributes, name)) is not None}
     reasons = texts(attributes, semconv.GEN_AI_FINISH_REASONS)
     more: Shape = {}
-    choices = [_choice(parts, name, reasons[at : at + 1]) for at, name in enumerate(_choices(attributes), start=1)]
-    if choices:
-        more["choices"] = choices
+    others = texts(attributes, semconv.HARNESS_OUTPUT_CHOICES)
+    if others:
+        more["choices"] = [_choice(parts, name, reasons[at : at + 1]) for at, name in enumerate(others, start=1)]
     chunks = attributes.get(semconv.HARNESS_OUTPUT_CHUNKS)
     if isinstance(chunks, list) and all(type(length) is int for length in chunks):
         more["chunks"] = chunks
     return {
         "message": body,
-        "finish_reason": next(iter(reasons), None),
+        "finish_reason": reasons[0] if reasons else None,
         "model": text(attributes, semconv.GEN_AI_RESPONSE_MODEL) or text(attributes, semconv.GEN_AI_REQUEST_MODEL),
         "id": text(attributes, semconv.GEN_AI_RESPONSE_ID),
-        "usage": {key: count for key, count in counts.items() if count is not None},
+        "usage": counts,
         **more,
     }
-
-
-def _choices(attributes: Attributes) -> Sequence[str]:
-    return texts(attributes, semconv.HARNESS_OUTPUT_CHOICES)
 
 
 def _choice(parts: Parts, name: str, reason: Sequence[str]) -> Shape:
