@@ -100,7 +100,7 @@ def write(table: Table) -> None:
         + "".join(f"| {pattern.title} | {table[column].get(pattern.title, '')} |\n" for pattern in PATTERNS)
         for column in columns
     )
-    FILE.write_text(INTRODUCTION + head + marks + each, encoding="utf-8")
+    FILE.write_text(INTRODUCTION + head + marks + each + ELSEWHERE, encoding="utf-8")
 
 
 def _mark(text: str) -> str:
@@ -116,4 +116,25 @@ A dash is a thing that the framework does not have; below it says where one sees
 
 `python -m tests.conformance` writes this file for the frameworks that are installed, and a test holds it to that.
 
+"""
+
+ELSEWHERE = """
+## Agents whose model is asked elsewhere
+
+Some agents ask past every model client. What is recorded of them has tests of its own, against servers on this machine.
+
+- **An assistant that OpenAI keeps.** `GPTAssistantAgent` (pyautogen 0.2.35 and 0.9,
+  `autogen/agentchat/contrib/gpt_assistant_agent.py`; autogen 0.14.1 has none) and AgentChat's `OpenAIAssistantAgent`
+  (autogen-ext 0.7.5, `autogen_ext/agents/openai/_openai_assistant_agent.py`): a run of its thread is one model call
+  with the tokens of all of it, and the functions that it wants stand inside. What AgentChat's is asked is told as far
+  as this turn brings it, and what it said is played back; the other one's thread, and its building, take OpenAI in a
+  replay, too.
+- **OpenAI's Responses.** AgentChat's `OpenAIAgent` (autogen-ext 0.7.5, `autogen_ext/agents/openai/_openai_agent.py`):
+  a model call a turn, recorded and replayed. The tools it may have are OpenAI's and run there.
+- **Agents over A2A.** AG2 1.2.1 asks an agent elsewhere as it asks a model (`A2AConfig`, `ag2/a2a/config.py`, with
+  the extra `a2a`): a model call, without tokens since nobody tells them. A server in the same process (`A2AServer`)
+  stands inside it with what its own model is asked; one in another process has runs of its own. Of autogen 0.14.1's
+  `A2aRemoteAgent` (`autogen/a2a/client.py`) the turn and what it says are recorded, and no model call: what a server
+  asks its model is a run of its own. pyautogen 0.2.35 and 0.9 and AgentChat 0.7.5 have no such thing: no module
+  called `a2a` in `autogen/`, `autogen_agentchat/`, `autogen_core/` or `autogen_ext/`.
 """

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+from pathlib import Path
 
 import pytest
 
 from tests.adapters.recorded import THEIR_WARNINGS, recording
 from tests.conformance.patterns import PATTERNS, Pattern
 from tests.conformance.picture import differences
-from tests.conformance.table import cell, present, read, stage
+from tests.conformance.table import ELSEWHERE, FILE, cell, present, read, stage
 
 pytestmark = THEIR_WARNINGS
 COLUMNS = sorted(present())
+_WITHOUT_A2A = {
+    "pyautogen": ["autogen"],
+    "autogen-agentchat": ["autogen_agentchat", "autogen_core", "autogen_ext"],
+}
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
@@ -27,6 +33,20 @@ def test_the_documentation_says_what_is_found(column: str) -> None:
     if column not in kept:
         pytest.skip(f"the table has no column for {column}")
     assert kept[column] == {pattern.title: cell(column, pattern).text for pattern in PATTERNS}
+
+
+def test_what_is_asked_elsewhere_is_told_below_the_table():
+    assert FILE.read_text(encoding="utf-8").endswith(ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    "column", [column for column in COLUMNS if column.startswith(("pyautogen", "autogen-agentchat"))]
+)
+def test_frameworks_without_agents_over_a2a_have_none(column: str) -> None:
+    packages = ["autogen"] if column.startswith("pyautogen") else ["autogen_agentchat", "autogen_core", "autogen_ext"]
+    for package in packages:
+        (found,) = importlib.import_module(package).__path__
+        assert [path for path in Path(found).rglob("*a2a*") if "__pycache__" not in path.parts] == []
 
 
 @pytest.mark.parametrize("column", COLUMNS)
