@@ -84,22 +84,25 @@ class Lines:
     def _told(self, operation: Operation, name: str, attributes: dict[str, Json]) -> str:
         """Write the name and the attributes. Of what is told again and again, the same words are cleaned once."""
         if operation is Operation.TURN and len(attributes) == _PLAIN_TURN:
-            return self._once((name, attributes.get(semconv.GEN_AI_AGENT)), name, attributes)
+            key = name, attributes.get(semconv.GEN_AI_AGENT)
+            return self._alike.get(key) or self._clean(key, name, attributes)
         part = attributes.get(semconv.HARNESS_MESSAGE_PART)
         if operation is not Operation.MESSAGE or part is None or len(attributes) != _PLAIN_MESSAGE:
             return self._privacy.told(name, attributes)
         recipients, role = attributes[semconv.HARNESS_RECIPIENTS], attributes[semconv.HARNESS_ROLE]
-        words = {key: value for key, value in attributes.items() if key != semconv.HARNESS_MESSAGE_PART}
-        told = self._once((name, attributes[semconv.HARNESS_SENDER], role, *recipients), name, words)
+        key = name, attributes[semconv.HARNESS_SENDER], role, *recipients
+        told = self._alike.get(key) or self._clean(key, name, _without(attributes, semconv.HARNESS_MESSAGE_PART))
         return f'{told[:-1]},"{semconv.HARNESS_MESSAGE_PART}":"{part}"}}'
 
-    def _once(self, key: tuple[Json, ...], name: str, attributes: dict[str, Json]) -> str:
-        told = self._alike.get(key)
-        if told is None:
-            if len(self._alike) >= _MOST_ALIKE:
-                self._alike = {}
-            told = self._alike[key] = self._privacy.told(name, attributes)
+    def _clean(self, key: tuple[Json, ...], name: str, attributes: dict[str, Json]) -> str:
+        if len(self._alike) >= _MOST_ALIKE:
+            self._alike = {}
+        told = self._alike[key] = self._privacy.told(name, attributes)
         return told
+
+
+def _without(attributes: dict[str, Json], name: str) -> dict[str, Json]:
+    return {key: value for key, value in attributes.items() if key != name}
 
 
 def _begun(scope: Scope) -> str:

@@ -288,7 +288,7 @@ class Trace:
         if scope.span is not None and record["k"] == "e":
             bridging.end(scope.span, self.privacy.visible(record))
         line = self._lines.record(scope)
-        written = self.journal.write(f"{before}{line}\n".encode(errors="replace"))
+        written = self.journal.write(f"{before}{line}\n".encode("utf-8", "replace"))
         if written and fresh:
             if len(run.known) > _MOST_KNOWN:
                 run.known.clear()

@@ -209,7 +209,8 @@ def _separate_config(adapter: Watcher, original: Function) -> Function:
         create_config, extra = original(wrapper, config)
         asking = _asking.get()
         if asking is not None:
-            asking.price = _rates(extra.get("price"))
+            price = extra.get("price")
+            asking.price = None if price is None else _rates(price)
         if adapter.recording.uncached:
             extra = {**extra, "cache": None, "cache_seed": None}
         return create_config, extra
@@ -220,7 +221,5 @@ def _separate_config(adapter: Watcher, original: Function) -> Function:
 @safely
 def _rates(price: Any) -> tuple[float, float] | None:
     """Read a price for a thousand tokens: one for those given and those taken, or one each."""
-    if price is None:
-        return None
     given, taken = (price, price) if isinstance(price, (int, float)) else price
     return float(given), float(taken)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import types
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 Function = Callable[..., Any]
@@ -116,7 +116,7 @@ class _Chosen:
         # A framework that asks of an agent whether it is one looks every method up, again and again.
         if instance is None:
             return self._original
-        return types.MethodType(self._original, instance) if self._alone() else self._pick(instance, self._original)
+        return MethodType(self._original, instance) if self._alone() else self._pick(instance, self._original)
 
 
 class _Watched:
