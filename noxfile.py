@@ -65,7 +65,9 @@ def on_framework(name: str, *requirements: str, files: str, most_minor: int | No
 
 on_framework("classic-0.2", "pyautogen==0.2.35", files="test_classic_*.py", most_minor=12)
 on_framework("classic-0.9", "pyautogen==0.9", "openai>=1.66.2,<4", files="test_classic_*.py", most_minor=13)
-on_framework("classic-0.14", "autogen==0.14.1", "openai>=2.44,<4", files="test_classic_*.py")
+on_framework(
+    "classic-0.14", "autogen[a2a]==0.14.1", "a2a-sdk[http-server]", "openai>=2.44,<4", files="test_classic_*.py"
+)
 on_framework("agentchat", "autogen-agentchat==0.7.5", "autogen-ext[openai]==0.7.5", files="test_agentchat_*.py")
 on_framework("ag2", "ag2[openai,a2a]==1.2.1", "a2a-sdk[http-server]", files="test_ag2_*.py")
 
