@@ -157,10 +157,11 @@ def row(verdict: Any) -> str:  # noqa: ANN401
         )
     messages, calls, used, cost = numbers
     counting = (each.code for each in verdict.findings if each.severity is not Severity.NOTE and not each.suppressed)
-    codes = " ".join(dict.fromkeys(counting)) or "none"
+    codes = " ".join(dict.fromkeys(counting)) or (figures.UNKNOWN if summary is None else "none")
+    time = figures.duration(round(verdict.seconds * 1e9)) if verdict.seconds else figures.UNKNOWN
     return (
         f"  {mark} {one_line(verdict.name, _NAME):<{_NAME}} {messages:>8} {calls:>5} {used:>7} {cost:>9} "
-        f"{figures.duration(round(verdict.seconds * 1e9)):>7}  {codes}"
+        f"{time:>7}  {codes}"
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from .measure import Figure, summed_up
@@ -38,12 +39,19 @@ def figures() -> Iterator[Figure]:
 
 def _measured(family: str) -> Iterator[tuple[str, int, list[tuple[float, float]]]]:
     command = [sys.executable, "-m", "tests.benchmarks.rehearser", family]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=PATIENCE_S, check=False)
-    if done.returncode == 3:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as measuring:
+        ends = threading.Timer(PATIENCE_S, measuring.kill)
+        ends.start()
+        try:
+            for line in measuring.stdout or ():
+                if line.startswith("["):  # AutoGen prints, too
+                    yield json.loads(line)
+        except BaseException:
+            measuring.kill()
+            raise
+        finally:
+            ends.cancel()
+    if measuring.returncode == 3:
         sys.stderr.write(f"{family} is not installed\n")
-        return
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command[2:])} failed with {done.returncode}")
-    for line in done.stdout.splitlines():
-        if line.startswith("["):  # AutoGen prints, too
-            yield json.loads(line)
+    elif measuring.returncode:
+        raise RuntimeError(f"{' '.join(command[2:])} failed with {measuring.returncode}")

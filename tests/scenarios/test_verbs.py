@@ -157,6 +157,8 @@ def test_a_broken_scenario_does_not_keep_the_others_from_running(project):
     assert done.returncode == 2
     assert "1 passed, 1 error" in done.stdout
     assert "broken.scenario.yaml:2: not valid YAML" in done.stdout
+    row = next(line for line in done.stdout.splitlines() if line.startswith("  ! broken "))
+    assert set(row.removeprefix("  ! broken")) == {" ", "–"}, "nothing is known of what was not played"
 
 
 def test_nothing_to_run_is_no_pass(tmp_path):
