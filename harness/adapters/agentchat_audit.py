@@ -18,8 +18,8 @@ _ORDERS = {
     "GraphFlow": "graph",
     "MagenticOneGroupChat": "ledger",
 }
-_CALLS = {"FileSurfer": 1, "MultimodalWebSurfer": 2, "OpenAIAgent": 1}
-"""Model calls of one turn of the framework's own agents that are no AssistantAgent."""
+_CALLS = {"FileSurfer": 1, "MultimodalWebSurfer": 2, "OpenAIAgent": 1, "OpenAIAssistantAgent": 1}
+"""Model calls of one turn of the framework's own agents that are no AssistantAgent. None surely tells its tokens."""
 _TELLING = ("openai.com", "azure.com", "azure.us", "azure.cn", "googleapis.com", "anthropic.com", "llama.com")
 """The hosts of makers whose APIs say how many tokens each answer took; another server may leave it out."""
 
@@ -87,7 +87,11 @@ def member(found: Any) -> Member:  # noqa: PLR0911 - one return a kind of agent
         return _assistant(found, name)
     if kind not in _CALLS:
         return Member(name=name, hidden=_where(type(found)), tells=None)
-    return Member(name=name, calls=_CALLS[kind], tells=tells(found))
+    if getattr(found, "_original_tools", None):
+        tool = found._original_tools[0].name  # noqa: SLF001
+        why = f"{name} → {tool} → {name} → …: nothing counts how often its assistant asks for tools"
+        return Member(name=name, calls=None, why=why, tells=False)
+    return Member(name=name, calls=_CALLS[kind], tells=False)
 
 
 def _team_inside(name: str, plan: Plan) -> Member:

@@ -120,7 +120,7 @@ def describe(found: Any, captured: Captured) -> Agent:
         default_role=role.startswith("You are a helpful AI assistant. Solve tasks using your tools."),
         description=description or None,
         default_description=description == "An agent that provides assistance with ability to use tools.",
-        models=(model_of(client),) if client is not None else (),
+        models=(model_of(client),) if client is not None else _asked_by_itself(found),
         max_tokens=written if isinstance(written, int) else None,
         offered=tuple(sorted(offered)),
         runs=tuple(sorted(offered)),
@@ -129,6 +129,12 @@ def describe(found: Any, captured: Captured) -> Agent:
         approval=getattr(found, "_approval_func", None) is not None,
         manager=team,
     )
+
+
+def _asked_by_itself(found: Any) -> tuple[str, ...]:
+    """Name the model of an agent that asks OpenAI without AgentChat's client."""
+    model = getattr(found, "_model", None)
+    return (model,) if isinstance(model, str) else ()
 
 
 def secrets(found: Any) -> list[str]:

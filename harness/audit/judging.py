@@ -13,7 +13,7 @@ from harness.adapters.capturing import Captured
 from harness.adapters.classic_audit import Plans
 from harness.audit.certificate import certificates, together
 from harness.audit.lines import LINES
-from harness.audit.programs import Found, classic
+from harness.audit.programs import classic
 from harness.audit.reaching import Unreached
 from harness.audit.subject import RedLine, Subject
 from harness.audit.verdicts import Audit
@@ -105,14 +105,16 @@ def of_object(found: Any, captured: Captured) -> Setup:  # noqa: ANN401, PLR0911
     if isinstance(found, list) and found and all(isinstance(each, Mapping) for each in found):
         return _classic(found, captured)
     if hasattr(found, "_reply_func_list"):
-        return classic([_at(classic_capture.alone(found))], captured)
+        return classic([(classic_capture.alone(found), _made(found, captured))], captured)
     if hasattr(found, "_participants") or hasattr(found, "on_messages_stream"):
         members = agentchat_audit.inside(found)
         agents = tuple(agentchat_capture.describe(each, captured) for each in _once(members))
-        return Setup(framework="autogen_agentchat", agents=agents, plans=(agentchat_audit.plan(found),))
+        plans = (agentchat_audit.plan(found),)
+        return Setup(framework="autogen_agentchat", agents=agents, plans=plans, origins=(_made(found, captured),))
     if hasattr(found, "_drive_scope"):
         agents = tuple(ag2_capture.describe(each, captured) for each in _once(ag2_audit.inside(found)))
-        return Setup(framework="ag2", agents=agents, plans=(ag2_audit.plan(found),))
+        plans = (ag2_audit.plan(found),)
+        return Setup(framework="ag2", agents=agents, plans=plans, origins=(_made(found, captured),))
     raise UsageError(
         f"{type(found).__name__} is no agent, team or chat",
         hint="Name an agent, a team, a GroupChatManager, a pair (sender, recipient), or a function that gives one.",
@@ -153,11 +155,11 @@ def _written(keys: Iterable[str], file: str) -> int | None:
 
 def _classic(chats: Sequence[Mapping[str, Any]], captured: Captured) -> Setup:
     plans = Plans()
-    return classic([_at((plans.queue(chats, None), plans))], captured)
+    return classic([((plans.queue(chats, None), plans), _made(chats[0]["recipient"], captured))], captured)
 
 
-def _at(found: object) -> Found:
-    return found, Origin(place=None, begun=False)
+def _made(found: object, captured: Captured) -> Origin:
+    return Origin(place=captured.places.get(id(found)), begun=False)
 
 
 def _once(found: Iterable[Any]) -> list[Any]:

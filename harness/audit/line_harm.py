@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness.audit.subject import RedLine, Subject, by_model, kinds
+from harness.audit.subject import RedLine, Subject, by_model, kinds, teams
 from harness.model import Finding, Severity
 from harness.text import one_line
 
@@ -35,7 +35,8 @@ class NoCostLimit(RedLine):
         """Yield once where models are asked and nothing limits them."""
         asks = any(agent.models for agent in subject.setup.agents)
         limited = any(_COST.fullmatch(name) for name in subject.limits)
-        counted = any(kind == "tokens" for plan in subject.setup.plans for kind in kinds(plan))
+        telling = [plan for plan in teams(subject.setup.plans) if any(member.tells for member in plan.members)]
+        counted = any(kind == "tokens" for plan in telling for kind in kinds(plan))
         if asks and not limited and not counted:
             yield self.finding("no limit of cost or tokens is set for a run")
 

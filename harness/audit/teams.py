@@ -52,7 +52,7 @@ def team(plan: Team, judge: Judge) -> Bound:
 def turn(member: Member, judge: Judge) -> Bound:
     """Bound one turn of *member*, its answer included."""
     if member.hidden is not None:
-        return open_ended(Verdict.UNKNOWN, f"{member.name}: {member.hidden} is the program's own and not looked into")
+        return open_ended(Verdict.UNKNOWN, f"{member.name}: how long {member.hidden} takes is not known")
     if member.calls is None:
         return open_ended(Verdict.UNBOUNDED, member.why or f"{member.name} goes on as long as its model asks for tools")
     loose = "tool calls, their results and other events count as messages, too" if member.events else ""

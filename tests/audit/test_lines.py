@@ -135,3 +135,11 @@ def test_nobody_knows_whether_it_ends_where_no_conversation_was_found() -> None:
     assert points["Code runs in a sandbox"] is True
     found = [Finding(code="A712", name="predicate-fails", severity=Severity.WARNING, text="")]
     assert verdicts.checklist(found, proved=False)[0]["passed"] is False
+
+
+def test_a_limit_of_tokens_that_nobody_tells_limits_no_cost() -> None:
+    line = next(line for line in LINES if line.code == "A703")
+    tokens = Condition(kind="tokens", why="TokenUsageTermination(5)", limit=5)
+    for tells, found in ((True, 0), (False, 1)):
+        team = replace(_TEAM, condition=tokens, members=(Member(name="b", tells=tells),))
+        assert len(_found(line, _setup(_FINE, plan=team))) == found
