@@ -213,6 +213,8 @@ def measured(family: str, turns: int, folder: Path) -> Iterator[tuple[str, list[
     talk = ready.talk(family, turns)
     path = stage(folder / str(turns), family, turns)
     alone = Alone(family, talk, folder / "alone")
+    gc.collect()
+    gc.freeze()  # as workers do: to look through what a framework is made of takes longer than a conversation
 
     def bare() -> float:
         return per_turn(talk, talk.answering)
