@@ -45,7 +45,7 @@ def python(source: str, cwd: Path, server: ScriptedServer | None = None, **varia
         env=environment(server, **variables),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

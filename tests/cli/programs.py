@@ -106,6 +106,6 @@ def harness(
         env=environment(server, **environ),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )

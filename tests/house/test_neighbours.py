@@ -35,7 +35,7 @@ def python(*args: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess
         env={**kept, "PYTHONPATH": str(cwd), **environ},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

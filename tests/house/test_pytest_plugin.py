@@ -25,7 +25,7 @@ def run_pytest(folder: Path, *args: str, environment: dict[str, str] | None = No
         env={**kept, "HARNESS_STORE": str(folder / "store"), **(environment or {})},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

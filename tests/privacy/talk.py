@@ -171,7 +171,7 @@ def perform(folder: Path, secret: Mapping[str, str], *options: str) -> tuple[str
                 env=environment(server, HARNESS_TRACE="1", **variables),
                 capture_output=True,
                 text=True,
-                timeout=120,
+                timeout=300,
                 check=False,
             )
     assert done.returncode == 0, done.stderr

@@ -10,7 +10,8 @@ import time
 
 # In a process of its own: it forks, so it must not have opened a database or started a thread.
 COMMAND = (sys.executable, "-m", "tests.store.kill", "--json")
-MOST_S = 115.0
+MOST_S = 300.0
+"""A busy machine needs it; a run ends as soon as it has met its bar."""
 
 
 def account(told: str) -> dict:
@@ -21,7 +22,7 @@ def account(told: str) -> dict:
 
 
 def test_nothing_is_lost_doubled_or_corrupt_when_writers_and_ingesters_are_killed():
-    command = [*COMMAND, "--kills", "24", "--each", "1", "--seconds", "110"]
+    command = [*COMMAND, "--kills", "24", "--each", "1", "--seconds", "280"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=MOST_S, check=False)
     assert not run.stderr
     given = account(run.stdout)
@@ -39,7 +40,7 @@ def test_a_run_whose_time_is_up_before_it_met_its_bar_gives_its_account_and_fail
 
 
 def test_a_run_that_is_terminated_gives_its_account_and_fails(tmp_path):
-    command = ["env", f"TMPDIR={tmp_path}", *COMMAND, "--kills", "9999", "--seconds", "110"]
+    command = ["env", f"TMPDIR={tmp_path}", *COMMAND, "--kills", "9999", "--seconds", "280"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         end = time.monotonic() + MOST_S
         while not list(tmp_path.glob("kill-*/round-0/store/journal")):
