@@ -189,17 +189,21 @@ def _unanswered(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _expected(run: Run, runs: Sequence[Run], settings: Config) -> dict[str, Json]:
-    """Expect what came of it, where it is one conversation that came to its end."""
-    summary = run.summary
-    if len(runs) != 1 or summary.status is not RunStatus.FINISHED or summary.ending not in _TOLD:
+    """Expect what came of it, where all came to their end; of several conversations only what is found in them."""
+    if any(each.summary.status is not RunStatus.FINISHED or each.summary.ending not in _TOLD for each in runs):
         return {}
-    expect: dict[str, Json] = {"ending": summary.ending, "messages": summary.messages}
-    tools = [call.name for call in run.calls if call.span.operation is Operation.TOOL and call.name]
-    expect |= {"tools": tools} if tools else {}
-    findings = check.judge(derive.events(run), check.Settings.of(settings), disabled=settings.disabled)
+    expect: dict[str, Json] = {}
+    if len(runs) == 1:
+        expect = {"ending": run.summary.ending, "messages": run.summary.messages}
+        tools = [call.name for call in run.calls if call.span.operation is Operation.TOOL and call.name]
+        expect |= {"tools": tools} if tools else {}
+    judged = check.Settings.of(settings)
+    findings = [
+        found for each in runs for found in check.judge(derive.events(each), judged, disabled=settings.disabled)
+    ]
     told = [found for found in findings if found.severity is not Severity.NOTE and found.suppressed is None]
-    codes = dict.fromkeys(found.code for found in told)
-    return {"expect": {**expect, **({"findings": list(codes)} if codes else {})}}
+    expect |= {"findings": list(dict.fromkeys(found.code for found in told))} if told else {}
+    return {"expect": expect} if expect else {}
 
 
 def _remarks(run: Run, runs: Sequence[Run], roots: Mapping[str, Json]) -> Iterator[str]:

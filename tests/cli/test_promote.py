@@ -95,6 +95,15 @@ def test_all_runs_of_a_program_go_into_its_cassette_with_its_arguments(tmp_path:
     assert (verdict["outcome"], verdict["replay"]["hits"]) == ("passed", 2)
 
 
+def test_what_is_found_in_any_of_several_runs_is_expected(tmp_path: Path) -> None:
+    write(tmp_path, TALK.replace("silent=True", "silent=True, max_turns=2"))
+    with ScriptedServer(["One.", "One, as I said.", "Two. DONE"]) as server:
+        harness("trace", "--store", "s", "app.py", "What is one?", "And two?", cwd=tmp_path, server=server)
+    harness("promote", "--store", "s", "@1", cwd=tmp_path)
+    assert yaml.safe_load((tmp_path / "app.scenario.yaml").read_text())["expect"] == {"findings": ["T301"]}
+    assert harness("run", "--store", "s", cwd=tmp_path).returncode == 0
+
+
 def test_what_was_frozen_is_kept(tmp_path: Path) -> None:
     write(tmp_path, TALK.replace("sys.argv[1:]", "[__import__('time').ctime()]"))
     with ScriptedServer(["DONE"]) as server:
