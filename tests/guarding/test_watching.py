@@ -11,7 +11,7 @@ import pytest
 
 import harness
 from harness import derive
-from harness.model import Event, Status
+from harness.model import Event, Operation, Status
 from harness.store import open_store
 from harness.watching import Watching
 from tests.adapters.recorded import THEIR_WARNINGS
@@ -128,3 +128,38 @@ async def test_agents_of_ag2_with_a_tool(tmp_path: Path) -> None:
         finally:
             harness.uninstrument()
     assert len(list(equal(tmp_path, live))) == 1
+
+
+def test_of_turns_and_calls_only_the_events_that_are_wanted_are_made(tmp_path: Path) -> None:
+    every, some = Watching(), Watching(wanted=lambda moment: moment == ("end", Operation.TOOL))
+    made: tuple[list[Event], list[Event]] = ([], [])
+
+    def see(scope: Any, _line: str, contents: Any, links: Any) -> None:
+        for watching, events in zip((every, some), made, strict=True):
+            events.extend(watching.see(scope, contents, links))
+
+    trace = harness.instrument(tmp_path).trace
+    trace.watch = see
+    try:
+        with trace.operation(Operation.CONVERSATION, "talk"):
+            for word in ("One.", "Two.", "Three."):
+                with trace.operation(Operation.TURN, "ann"):
+                    said = {"role": "user", "parts": [{"type": "text", "content": word}]}
+                    spoken = trace.spoken("ann", [], said, heard=False)
+                    with trace.operation(Operation.TOOL, "add"):
+                        trace.note(spoken.run, "noted", {})
+                    trace.delivered(spoken, ["bob"])
+        with trace.operation(Operation.TURN, "ann"):
+            pass
+    finally:
+        harness.uninstrument()
+    wanted = [
+        event
+        for event in made[0]
+        if event.span.operation in {Operation.CONVERSATION, Operation.MESSAGE}
+        or event.span.parent_id is None
+        or (event.phase, event.span.operation) == ("end", Operation.TOOL)
+    ]
+    assert made[1] == wanted
+    assert [event.phase for event in wanted].count("point") == 3
+    assert len(wanted) < len(made[0])
