@@ -32,6 +32,8 @@ def told(found: Verdict, fork: Fork, run: Run | None) -> Verdict:
     kept = [remark for remark in found.remarks if "not asked for" not in remark]
     if not live and found.outcome == verdict.PASSED:
         reason = f"it came to its end before anything was asked for real, after {_messages(run)}"
+        ended = fork.message is None and not fork.says
+        said += ["it is over: with --message TEXT, `harness resume` says something more"] if ended else []
         return replace(
             found, outcome=verdict.INCONCLUSIVE, reasons=(reason,), remarks=(*said, *kept), code=Exit.FINDINGS
         )

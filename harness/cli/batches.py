@@ -114,7 +114,7 @@ def _found(paths: Sequence[Path], select: str | None) -> Sequence[Any]:
     files = plugins.sibling("scenarios.runner").find(paths or (Path(),))
     where = ", ".join(str(path) for path in paths) or "this folder"
     if not files:
-        hint = "A scenario is a file NAME.scenario.yaml; `harness demo` runs six of them."
+        hint = "`harness promote @1` makes one of the newest run; else write a file NAME.scenario.yaml."
         raise NothingRanError(f"no scenario in {where}", hint=hint)
     found: Sequence[Any] = plugins.sibling("scenarios.jobs").find(files, select)
     if not found:

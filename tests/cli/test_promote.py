@@ -236,6 +236,7 @@ def test_a_conversation_that_is_over_needs_something_more(tmp_path: Path) -> Non
         done = harness("resume", "--store", "s", "@1", cwd=tmp_path, server=server)
     assert done.returncode == 1
     assert "it came to its end before anything was asked for real, after 2 messages" in done.stdout
+    assert "with --message TEXT, `harness resume` says something more" in done.stdout
     with ScriptedServer(["Two. DONE"]) as server:
         more = harness("resume", "--store", "s", "@2", "--message", "And?", "-v", cwd=tmp_path, server=server)
     assert more.returncode == 0, more.stdout
