@@ -235,6 +235,22 @@ def test_the_same_error_of_different_code_is_a_loop_and_other_errors_are_none():
     assert loops(talk([each + "x" * len(each) for each in attempts(same)]), "L103") == []
 
 
+@pytest.mark.parametrize("figure", ["0", "17.5"])
+def test_the_same_figure_of_different_code_is_a_loop_and_other_figures_are_none(figure):
+    def attempts(last):
+        tried = [(f"ann: ```python\nprint(f{turn}())\n```", f"ben: {figure}") for turn in range(2)]
+        return [
+            "ben: How many are left?",
+            *[each for pair in tried for each in pair],
+            "ann: ```\nprint(g())\n```",
+            last,
+        ]
+
+    (finding,) = loops(talk(attempts(f"ben: {figure}")), "L103")
+    assert (finding.seq, finding.evidence["outcome"]) == (6, "result")
+    assert loops(talk(attempts("ben: 12")), "L103") == []
+
+
 def test_three_empty_replies_are_a_loop_whoever_waits_for_them():
     (finding,) = loops(talk(["ann: Anything else?", "ben: ", "ann: Tell me.", "ben: ", "ann: Hello?", "ben: "]))
     assert "ben says nothing for the third time" in finding.text

@@ -218,5 +218,4 @@ def _outcome(said: Said, *, alone: bool) -> tuple[bool, object] | None:
         return True, " ".join(_PLACE.sub("#", canonical_text(last)).split())
     if not _HEADER.sub("", canonical_text(said.text[:_SIGNATURE])).strip():
         return None
-    figures = said.facts - {"0"}
-    return False, figures if figures and alone and not said.result else None
+    return False, said.facts if said.facts and alone and not said.result else None
