@@ -5,11 +5,13 @@ from __future__ import annotations
 import builtins
 import contextlib
 import functools
+import importlib.util
 import io
 import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.audit.adversaries import Adversary, Calls, Seen
@@ -140,6 +142,15 @@ def completion(answer: Any) -> Any:
 
 
 _numbers = itertools.count()
+
+
+def has_module(module: str) -> bool:
+    """Say whether this version has *module*, without importing anything: the collector has no need of a framework."""
+    package, _, rest = module.partition(".")
+    spec = importlib.util.find_spec(package)
+    folders = spec.submodule_search_locations if spec is not None else None
+    path = rest.replace(".", "/")
+    return any((Path(folder) / f"{path}.py").is_file() or (Path(folder) / path).is_dir() for folder in folders or ())
 
 
 def captured(chat: Chat) -> Any:

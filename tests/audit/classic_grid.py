@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.audit.classic_arena import CONFIG, Chat
+from tests.audit.classic_arena import CONFIG, Chat, has_module
 
 Built = Callable[[], Chat]
 
@@ -334,7 +333,7 @@ def _Short(name: str, config: Any) -> Any:  # noqa: N802 - it stands for a class
 
 def _swarms() -> Iterator[tuple[str, Built]]:
     """Yield the group patterns, which pyautogen 0.2 does not have."""
-    if importlib.util.find_spec("autogen.agentchat.group") is None:
+    if not has_module("autogen.agentchat.group"):
         return
     for rounds in (1, 4, 7):
         yield f"swarm in turns, {rounds} rounds", lambda rounds=rounds: _swarm("RoundRobinPattern", rounds)

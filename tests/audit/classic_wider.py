@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.audit import classic_grid as grid
-from tests.audit.classic_arena import CONFIG, Chat
+from tests.audit.classic_arena import CONFIG, Chat, has_module
 
 Built = Callable[[], Chat]
 _MODES = ("NEVER", "TERMINATE", "ALWAYS")
@@ -172,7 +171,7 @@ def _groups() -> Iterator[tuple[str, Built]]:
             [grid._agent(f"m{n}", 100, is_termination_msg=lambda m: "x" in str(m)) for n in range(2)], 5, "round_robin"
         ),
     )
-    if importlib.util.find_spec("autogen.agentchat.contrib.society_of_mind_agent") is not None:
+    if has_module("autogen.agentchat.contrib.society_of_mind_agent"):
         yield "group in one mind", lambda: Chat(grid._agent("a", 2), _mind())
 
 
@@ -285,7 +284,7 @@ def _asked_alone(agent: Any) -> Chat:
 
 
 def _swarms() -> Iterator[tuple[str, Built]]:
-    if importlib.util.find_spec("autogen.agentchat.contrib.swarm_agent") is None:
+    if not has_module("autogen.agentchat.contrib.swarm_agent"):
         return
     for rounds in (2, 5):
         yield f"old swarm, {rounds} rounds", lambda rounds=rounds: _old_swarm(rounds)
