@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,8 +42,12 @@ class Batch:
 
     def keep(self, scenario: Scenario, verdict: Verdict) -> None:
         """Keep the *verdict* on *scenario*. What was printed is not kept. Raises StoreError if it cannot be written."""
-        said = verdict_record.dump(replace(verdict, output=""))
-        self._append({"scenario": key(scenario), "identity": _identity(scenario), "verdict": said})
+        self.keep_written(scenario, verdict_record.dump(verdict))
+
+    def keep_written(self, scenario: Scenario, said: Mapping[str, Json]) -> None:
+        """Keep a verdict as ``keep`` does, which is written as JSON already."""
+        kept = {**said, "output": ""}
+        self._append({"scenario": key(scenario), "identity": _identity(scenario), "verdict": kept})
 
     def complete(self) -> None:
         """Say that nothing is missing."""

@@ -93,11 +93,12 @@ def _played(job: Mapping[str, Any]) -> Mapping[str, Any]:
         attempt = functools.partial(runner.rehearse, what, store=Path(job["store"]), **job["options"])
         times = job["repeat"] or what.repeat
         verdict = repeating.repeat(attempt, times, at_least=job["at_least"], insist=job["repeat"] is not None)
+        said = verdict_record.dump(verdict)
         if job["batch"] is not None:
-            batch.Batch(path=Path(job["batch"]), asked={}).keep(what, verdict)
+            batch.Batch(path=Path(job["batch"]), asked={}).keep_written(what, said)
     except HarnessError as error:
         return {"error": str(error), "hint": error.hint, "code": int(error.code)}
-    return {"verdict": verdict_record.dump(verdict)}
+    return {"verdict": said}
 
 
 def _write(handle: int, data: bytes) -> None:
