@@ -47,6 +47,7 @@ PAIRS = {FEW: 15, MANY: 5}
 TIMES = {FEW: 8, MANY: 1}
 """How many conversations are one sample."""
 PEER_PAIRS = 2
+BATCHED = "a whole harness run in a batch with -n 2"
 BATCH = 220
 PATIENCE_S = 300
 ROOT = Path.cwd()
@@ -223,7 +224,7 @@ def measured(family: str, turns: int, folder: Path) -> Iterator[tuple[str, list[
     yield "a whole harness run", sampled(lambda: whole(path, turns), bare, PAIRS[turns])
     if turns == FEW:
         batch = [(whole_in_batch(path.parent, turns), bare()) for _ in range(PEER_PAIRS)]
-        yield "a whole harness run in a batch with -n 2", batch
+        yield BATCHED, batch
     if family == "classic":
         yield "AutoGen's cache_seed", sampled(cached(turns), bare, PEER_PAIRS)
         if (tape := taped(folder, turns)) is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from .measure import Figure, summed_up
 from .ready import FAMILIES, FEW, MANY
+from .rehearser import BATCHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,9 @@ def figures() -> Iterator[Figure]:
         for what, turns, found in _measured(family):
             pairs[what, turns] = found
             yield summed_up(f"{family}: {what}, {turns} turns", found, peer=BARE, unit=UNIT)
+            if what == BATCHED:
+                each = [(ours * turns / 1000, bare * turns / 1000) for ours, bare in found]
+                yield summed_up(f"{family}: one scenario more in a batch", each, peer=BARE, unit="ms CPU per scenario")
         for what in OURS if pairs else ():
             flat = [(long, short) for (long, _), (short, _) in zip(pairs[what, MANY], pairs[what, FEW], strict=False)]
             yield summed_up(f"{family}: {what}, {MANY} turns", flat, peer=f"the same at {FEW} turns", unit=UNIT)
