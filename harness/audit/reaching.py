@@ -100,11 +100,13 @@ def _needs_nothing(given: ast.arguments) -> bool:
 def _named(call: ast.Call, names: Collection[str]) -> str | None:
     """Name what *call* makes or begins, as the file does."""
     name = _last(call.func)
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    whole = f"{owner.id}.{name}" if isinstance(owner, ast.Name) else name
     if name in names:
-        return name
+        return whole if name in BEGIN or name == "ask" else name
     said = {keyword.arg for keyword in call.keywords}
-    wanted = _RUN.get(name) if isinstance(call.func, ast.Attribute) else None
-    return name if wanted and said & set(wanted) else None
+    wanted = _RUN.get(name) if owner is not None else None
+    return whole if wanted and said & set(wanted) else None
 
 
 def _last(node: ast.AST) -> str:

@@ -48,9 +48,9 @@ def test_lines_are_told_by_what_they_call_and_the_function_that_can_be_audited(t
     path.write_text(_PROGRAM)
     assert _told({17}, path) == [
         (12, "Own", "later"),
-        (13, "initiate_chat", "later"),
-        (18, "run", None),
-        (22, "run", None),
+        (13, "one.initiate_chat", "later"),
+        (18, "team.run", None),
+        (22, "thing.run", None),
         (25, "Helper", None),
     ]
 

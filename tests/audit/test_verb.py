@@ -237,9 +237,9 @@ def test_every_conversation_that_is_ready_is_judged_and_what_was_not_reached_is_
     missed = [(each["line"], each["what"], each["function"]) for each in found["not_judged"]]
     assert missed == [
         (19, "Critic", "later"),
-        (20, "initiate_chat", "later"),
-        (27, "initiate_chat", None),
-        (33, "initiate_chat", None),
+        (20, "user.initiate_chat", "later"),
+        (27, "user.initiate_chat", None),
+        (33, "user.initiate_chat", None),
     ]
     done = audit(folder, "app.py")
     assert "bounded: the group chat of chat_manager, not begun yet  app.py:9" in done.stdout
