@@ -122,8 +122,7 @@ def swap(scope: Scope | None, span: Span | None = None) -> Scope | None:
 def put(scope: Scope | None, span: Span | None = None) -> None:
     """Make *scope* the innermost open operation as :func:`swap` does, where it is known not to be."""
     span = span or (scope.span if scope is not None else None)
-    context = otel.Context(_read())
-    dict.__setitem__(context, _SCOPE, scope)  # ours alone as yet; what is set cannot be changed
+    context = otel.Context({**_read(), _SCOPE: scope})
     _set(context if span is None else bridging.inside(span, context))
 
 
