@@ -3,10 +3,10 @@
 List prices of the providers' own APIs, per million tokens, without batch or volume discounts, as published on
 platform.openai.com/docs/pricing, docs.claude.com/en/docs/about-claude/pricing, ai.google.dev/gemini-api/docs/pricing,
 mistral.ai/pricing and api-docs.deepseek.com/quick_start/pricing on TABLE_DATE. What came after it is as
-platform.claude.com/docs/en/about-claude/pricing published it on LATER_DATE, and for gpt-5.2 as resellers gave it who
-agreed. Models whose price depends on the length of the prompt are left out, for a wrong price is worse than none. Where
-AutoGen's own table (``OAI_PRICE1K``) and this one price a model alike the costs are equal; AutoGen charges cached
-tokens in full.
+platform.claude.com/docs/en/about-claude/pricing published it on LATER_DATE; gpt-5.2, and the cached input of
+claude-opus-5-5 and claude-sonnet-5-5, are as resellers gave them who agreed. Models whose price depends on the length
+of the prompt are left out, for a wrong price is worse than none. Where AutoGen's own table (``OAI_PRICE1K``) and this
+one price a model alike the costs are equal; AutoGen charges cached tokens in full.
 """
 
 from __future__ import annotations

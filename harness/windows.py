@@ -1,4 +1,4 @@
-"""How many tokens a model takes at once, from a dated table; of a model nobody here knows it is unknown.
+"""How many tokens a model takes at once, and how long its answer may be, from dated tables; unknown is unknown.
 
 A window holds what a model is sent and what it answers, as its maker publishes it on platform.openai.com/docs/models,
 docs.claude.com/en/docs/about-claude/models, ai.google.dev/gemini-api/docs/models, docs.mistral.ai/getting-started and
@@ -52,3 +52,25 @@ TABLE: Final[Mapping[str, int]] = _rows("""
 def window(model: str) -> int | None:
     """Give how many tokens *model* takes at once, question and answer together; None where nobody knows."""
     return next((TABLE[name] for name in prices.spellings(model) if name in TABLE), None)
+
+
+_LONGEST: Final[Mapping[str, int]] = _rows("""
+128000   gpt-5.1 gpt-5 gpt-5-mini gpt-5-nano
+100000   o1 o3 o3-mini o4-mini
+65536    gemini-2.5-flash
+64000    claude-opus-4-5 claude-sonnet-4-5 claude-sonnet-4 claude-3-7-sonnet claude-haiku-4-5
+32768    gpt-4.1 gpt-4.1-mini gpt-4.1-nano gpt-4-32k
+32000    claude-opus-4-1 claude-opus-4
+16384    gpt-4o gpt-4o-mini
+8192     gpt-4 claude-3-5-sonnet claude-3-5-haiku gemini-2.0-flash deepseek-chat
+4096     gpt-4-turbo gpt-3.5-turbo gpt-3.5-turbo-16k claude-3-haiku claude-3-opus
+""")
+
+
+@functools.lru_cache(1024)
+def longest_answer(model: str) -> int | None:
+    """Give how many tokens *model* answers with at most, as published on TABLE_DATE.
+
+    Of a model whose maker says nothing of it, that is its whole window; None where that is not known either.
+    """
+    return next((_LONGEST[name] for name in prices.spellings(model) if name in _LONGEST), None) or window(model)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PASSED, FAILED, INCONCLUSIVE, ERROR = "passed", "failed", "inconclusive", "error"
 _STOPPED = frozenset({"B207", "stopped-by-guard"})
+_FAILED = frozenset({"T307", "ended-by-error"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,9 +169,13 @@ def _broken_off(scenario: Scenario, went: Performance) -> Iterator[str]:
 
 
 def _besides(scenario: Scenario, went: Performance, findings: Sequence[Finding]) -> list[Finding]:
-    """Leave out that a guard stopped it where the scenario's own limits did: that is told, or expected, already."""
-    told = went.stopped is not None and not _STOPPED & set(scenario.expect.findings)
-    return [found for found in findings if not (told and found.code in _STOPPED)]
+    """Leave out how it ended where that is told, or expected, already: by the scenario's own limits, or an error."""
+    failed = went.raised is not None or scenario.expect.ending == "error"
+    told: set[str] = set()
+    for names, known in ((_STOPPED, went.stopped is not None), (_FAILED, failed)):
+        if known and not names & set(scenario.expect.findings):
+            told |= names
+    return [found for found in findings if found.code not in told]
 
 
 def _silent(account: Account) -> bool:

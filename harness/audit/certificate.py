@@ -9,8 +9,8 @@ from harness import prices
 from harness.adapters.capturing import UNKNOWN_MODEL
 from harness.audit import asks, bounds, chats, teams
 from harness.audit.bounds import Bound, Verdict, open_ended
-from harness.audit.windows import window
 from harness.setups import Agent, Ask, Chain, Choice, Group, Plan, Recursion, Setup, Talk, Team, Untold, Workflow
+from harness.windows import longest_answer, window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +90,13 @@ def _cost(
     worst, unpriced = 0.0, []
     for agent in agents:
         for model in agent.models:
-            price, room = _price(model, own), window(model)
-            if price is None or room is None:
+            price, read, longest = _price(model, own), window(model), longest_answer(model)
+            if price is None or read is None or longest is None:
                 missing = "no price" if price is None else "no context window"
                 named = f"{model}: {missing} is known"
                 unpriced.append("nothing here says which model is meant" if model == UNKNOWN_MODEL else named)
                 continue
-            written = min(agent.max_tokens or room.output, room.output)
-            read = room.context
+            written = min(agent.max_tokens or longest, longest)
             worst = max(worst, (read * price[0] + written * price[1]) / prices.MILLION)
     if unpriced or not worst:
         return None, tuple(dict.fromkeys(unpriced)) or ("no model is named",)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness import semconv
 from harness.check import MESSAGES, TALKS_END, Check, Need, Settings
 from harness.checks.could_end import agents
 from harness.checks.end_words import EndWord, end_words
-from harness.model import LIMITS, Ending, EndingKind, Event, Finding, Operation, Severity, Status
+from harness.model import LIMITS, Ending, EndingKind, Event, Finding, Operation, Severity, Span, Status
 from harness.text import one_line
 
 WORD = "TERMINATE"
@@ -258,3 +258,78 @@ class PredicateBroke(Check):
                 span_id=last.span_id,
                 evidence={"agent": last.sender, "error": kind, "messages": [last.number]},
             )
+
+
+_MOST_SPANS = 4096
+_MOST_ERRORS = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class _Failed:
+    """A conversation that an error ended, and whether the program began another one afterwards."""
+
+    end: Event
+    went_on: bool = False
+
+
+class EndedByError(Check):
+    """An error ended the conversation.
+
+    Why: whoever began it got an exception instead of a result, and what had been said and paid for until then may be
+    lost. Where the program caught it and began another conversation in the same run, it is only noted.
+
+    Fix: `harness show RUN` shows the call it came from. If a provider failed or refused, let the client try again
+    (`max_retries`) or give it a second model to fall back on; if a tool or a function of your own raised, mend it, or
+    have it return the error as its result, so that the agents can go on.
+    """
+
+    code = "T307"
+    name = "ended-by-error"
+    severity = Severity.WARNING
+    needs = frozenset({Need.END})
+    live = False
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._inside: dict[str, bool] = {}
+        self._outermost: set[str] = set()
+        self._failed: list[_Failed] = []
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Note the outermost conversations that ended with an error, and what began after them."""
+        if event.phase == "start":
+            self._begin(event.span)
+        elif event.phase == "end" and event.span.span_id in self._outermost:
+            self._outermost.discard(event.span.span_id)
+            if event.ending is not None and event.ending.kind is EndingKind.ERROR:
+                self._failed = [*self._failed[1 - _MOST_ERRORS :], _Failed(end=event)]
+        return ()
+
+    def _begin(self, span: Span) -> None:
+        inside = self._inside.get(span.parent_id or "", False)
+        talk = span.operation is Operation.CONVERSATION
+        if talk and not inside:
+            for failed in self._failed:
+                failed.went_on = True
+            if len(self._outermost) < _MOST_TALKS:
+                self._outermost.add(span.span_id)
+        if len(self._inside) >= _MOST_SPANS:
+            del self._inside[next(iter(self._inside))]
+        self._inside[span.span_id] = talk or inside
+
+    def finish(self) -> Iterable[Finding]:
+        """Report them, the last ones if there are many."""
+        for failed in self._failed:
+            span = failed.end.span
+            kind, said = (span.attributes.get(name) for name in (semconv.ERROR_TYPE, semconv.ERROR_MESSAGE))
+            named = kind if isinstance(kind, str) else "an error"
+            told = f": {one_line(said, 2 * _SHOWN)}" if isinstance(said, str) and said else ""
+            last = max(failed.end.number - 1, 0)
+            finding = self.finding(
+                f"the conversation ended with {named}{told}"
+                + (", and the program began another" if failed.went_on else ""),
+                seq=last,
+                span_id=span.span_id,
+                evidence={"error": kind if isinstance(kind, str) else None, "went_on": failed.went_on},
+            )
+            yield replace(finding, severity=Severity.NOTE) if failed.went_on else finding

@@ -273,7 +273,7 @@ def _graphs() -> Iterator[tuple[str, Built]]:
     yield "graph with a loop of two groups, max 9", lambda: _regrouped(of()["max 9"]())
     yield "graph with a loop of two groups, until the word", lambda: _regrouped(of()["word"]())
     yield "graph with a person", lambda: _reviewed(None, 5)
-    yield "graph that a person sends back", lambda: _reviewed(of()["word"](), None)
+    yield "graph that a person sends back, a function says when", lambda: _reviewed(of()["word"](), None)
 
 
 def _grouped(every: str) -> Any:

@@ -1,4 +1,4 @@
-"""T301 and T302: conversations that did not end because they were done."""
+"""T301, T302 and T307: conversations that did not end because they were done."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from harness.check import judge
 from harness.checks.end_words import end_words
 from harness.checks.ending import near_miss
-from harness.model import LIMITS, EndingKind, Operation, Status
+from harness.model import LIMITS, EndingKind, Operation, Severity, Status
 from tests.checks.talks import Talk, talk
 
 
@@ -25,9 +25,34 @@ def test_a_conversation_that_a_limit_ended_is_found(kind):
     assert "=10 ended the conversation, not a termination message" in finding.text
 
 
-@pytest.mark.parametrize("kind", sorted(set(EndingKind) - LIMITS))
+@pytest.mark.parametrize("kind", sorted(set(EndingKind) - LIMITS - {EndingKind.ERROR}))
 def test_every_other_ending_is_none_of_this_checks_business(kind):
     assert endings(talk(["ann: Hello.", "ben: Hi."], ending=kind.value)) == []
+
+
+def test_an_error_that_ended_the_last_conversation_is_found_and_one_that_the_program_got_over_is_noted():
+    run = Talk()
+    run.conversation("ann: Hello.", ending="error", status=Status.ERROR, ERROR_TYPE="OSError", ERROR_MESSAGE="no disk")
+    (finding,) = endings(run.events())
+    assert (finding.code, finding.severity, finding.seq) == ("T307", Severity.WARNING, 0)
+    assert finding.text == "the conversation ended with OSError: no disk"
+    run.conversation("ann: Hello.", "ben: Hi.", ending="termination_message")
+    (finding,) = endings(run.events())
+    assert (finding.code, finding.severity) == ("T307", Severity.NOTE)
+    assert finding.text.endswith("and the program began another")
+
+
+def test_an_error_of_a_conversation_within_another_is_told_with_the_one_around_it():
+    run = Talk()
+
+    def nested(me):
+        run.conversation("ann: Ask.", parent=me, ending="error", status=Status.ERROR, ERROR_TYPE="ValueError")
+
+    run.conversation("ben: Hello.", nested, "ann: Answer.", ending="termination_message")
+    assert endings(run.events()) == []
+    run.conversation("ben: Again.", nested, ending="error", status=Status.ERROR, ERROR_TYPE="ValueError")
+    (finding,) = endings(run.events())
+    assert finding.text == "the conversation ended with ValueError"
 
 
 def test_the_finding_names_whose_limit_it_was_and_points_at_the_last_message():
