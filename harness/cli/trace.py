@@ -102,19 +102,19 @@ def command(  # noqa: PLR0913 - one parameter an option
         return went.code
     if went.dropped:
         say(f"harness: {went.dropped:,} records could not be written to {printable(settings.store)}. Is the disk full?")
-    try:
-        runs = _runs(settings.store, went.runs)
-    except HarnessError as error:  # the program's own code goes before ours
-        say(f"harness: {printable(error)}")
-        say(f"  {printable(error.hint)}")
-        return went.code or error.code
-    if not quiet:
+    runs, lost = _runs(settings.store, went.runs)
+    if lost is not None:
+        say(f"harness: {printable(lost)}")
+        say(f"  {printable(lost.hint)}")
+    elif not quiet:
         _tell(runs)
     if _diverged(went.misses, went.refused):
         return Exit.DIVERGED
     if went.account is not None and not quiet:
         answered, unused = went.account.answered, went.account.unused
         say(f"harness: replayed {answered} exchanges from {printable(replay)}, {unused} unused")
+    if record and lost is not None:
+        return went.code or lost.code
     if record:
         _record(record, runs, code=went.code, note=note)
     return went.code
@@ -211,21 +211,24 @@ def _diverged(misses: Sequence[HarnessError], refused: Sequence[str]) -> bool:
     return bool(misses or refused)
 
 
-def _runs(store: Path, made: Sequence[str]) -> list[Run]:
-    """Take in what was recorded, judge it, and read the runs again."""
+def _runs(store: Path, made: Sequence[str]) -> tuple[list[Run], HarnessError | None]:
+    """Take in what was recorded, judge it, and read the runs again; or say what hinders."""
     from harness import check, config, derive
     from harness.store import open_store
 
-    opened = open_store(store)
-    opened.ingest()
-    settings = config.load(store=store)
-    asked = check.Settings.of(settings)
-    runs = [
-        replace(run, findings=check.judge(derive.events(run), asked, disabled=settings.disabled))
-        for run in opened.each(made)
-    ]
-    opened.judge_all({run.run_id: run.findings for run in runs})
-    return runs
+    try:
+        opened = open_store(store)
+        opened.ingest()
+        settings = config.load(store=store)
+        asked = check.Settings.of(settings)
+        runs = [
+            replace(run, findings=check.judge(derive.events(run), asked, disabled=settings.disabled))
+            for run in opened.each(made)
+        ]
+        opened.judge_all({run.run_id: run.findings for run in runs})
+    except HarnessError as error:
+        return [], error
+    return runs, None
 
 
 def _tell(runs: Sequence[Run]) -> None:

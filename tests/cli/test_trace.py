@@ -192,6 +192,17 @@ def test_a_store_that_cannot_be_read_does_not_hide_the_programs_own_code(tmp_pat
     assert "Traceback" not in done.stderr
 
 
+def test_a_store_that_cannot_be_read_spoils_no_program_that_went_well_but_a_recording(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/spans.duckdb").write_text("no database")
+    app = write(tmp_path, "print('well')")
+    done = harness("trace", "--store", "s", app, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "well\n")
+    assert "spans.duckdb" in done.stderr.splitlines()[0]
+    assert harness("trace", "--store", "s", "--record", "c.jsonl", app, cwd=tmp_path).returncode == 3
+    assert not (tmp_path / "c.jsonl").exists()
+
+
 def test_a_forked_child_that_leaves_tells_nothing(tmp_path: Path) -> None:
     source = """
     import os, sys
