@@ -87,9 +87,9 @@ def answers(check: type[Check], selector: str) -> bool:
 def _nearest(checks: Sequence[type[Check]], word: str) -> str:
     words = {check.code.lower(): check for check in checks} | {check.name: check for check in checks}
     near = [words[match] for match in get_close_matches(word.lower(), words, n=3, cutoff=0.6)]
-    listed = near or checks
-    known = ", ".join(dict.fromkeys(f"{check.code} {check.name}" for check in listed))
-    return f"Nearest: {known}." if near else f"Known: {known}."
+    near = near or [check for check in checks if len(word) > 1 and check.code[0] == word[0].upper()]
+    known = ", ".join(dict.fromkeys(f"{check.code} {check.name}" for check in near))
+    return f"Nearest: {known}." if near else "`harness explain` lists all there are."
 
 
 def known_limits(limits: Mapping[str, float]) -> None:
