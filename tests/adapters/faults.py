@@ -99,7 +99,9 @@ class Typing(autogen.UserProxyAgent):
 def converse(server: ScriptedServer, folder: Path) -> Any:
     """Hold a chat with a tool, code and a human, and a group chat; give what the framework says of them."""
     config = {
-        "config_list": [{"model": "gpt-4o-mini", "api_key": "scripted-key", "base_url": server.base_url}],
+        "config_list": [
+            {"model": "gpt-4o-mini", "api_key": "scripted-key", "base_url": server.base_url, "price": [0.001, 0.002]}
+        ],
         "cache_seed": None,
     }
 
