@@ -19,6 +19,9 @@ from tests.scenarios.samples import record, run_of, said, span
 
 LOOP = Finding(code="L101", name="repeated-message", severity=Severity.ERROR, text="ada says it 5 times")
 ADD = Item(name="add")
+ENDED = Finding(
+    code="T307", name="ended-by-error", severity=Severity.WARNING, text="the conversation ended with ValueError"
+)
 HINT = Finding(code="N001", name="a-note", severity=Severity.NOTE, text="only so you know")
 
 
@@ -165,6 +168,15 @@ def test_an_exception_fails_unless_an_error_is_the_expected_ending():
     assert verdict(**raised).reasons == ("it raised ValueError: no",)
     expecting = replace(SCENARIO, expect=Expect(ending="error"))
     assert verdict(scenario=expecting, **raised).outcome == "passed"
+
+
+def test_the_finding_of_an_error_adds_nothing_where_the_error_is_told_or_expected_and_fails_a_run_where_it_is_not():
+    found = {"run": a_run(ending="error"), "findings": [ENDED]}
+    assert verdict(raised="it raised ValueError: no", **found).reasons == ("it raised ValueError: no",)
+    assert verdict(scenario=replace(SCENARIO, expect=Expect(ending="error")), **found).outcome == "passed"
+    assert verdict(scenario=replace(SCENARIO, expect=Expect(findings=("T307",))), **found).outcome == "passed"
+    caught = verdict(**found)
+    assert caught.reasons == ("unexpected finding T307 ended-by-error: the conversation ended with ValueError",)
 
 
 def test_nothing_that_happened_is_never_a_pass():
