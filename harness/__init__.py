@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.audit.asserting import assert_terminates as assert_terminates
-    from harness.guarding import Guard as Guard
-    from harness.guarding import guard as guard
+    from harness.guarding.guards import Guard as Guard
+    from harness.guarding.guards import guard as guard
     from harness.recording import instrument as instrument
     from harness.recording import replay as replay
     from harness.recording import run as run
@@ -34,9 +34,9 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Guard": "harness.guarding",
+    "Guard": "harness.guarding.guards",
     "assert_terminates": "harness.audit.asserting",
-    "guard": "harness.guarding",
+    "guard": "harness.guarding.guards",
     "instrument": "harness.recording",
     "uninstrument": "harness.recording",
     "replay": "harness.recording",

@@ -17,18 +17,18 @@ from harness import config, plugins, semconv
 from harness.call import Call, Interceptor, Reply, Stream, a_answered, answered, stream_chain
 from harness.errors import HarnessError, UsageError
 from harness.freezing import Freeze
+from harness.guarding.stopping import Stops
 from harness.journal import Journal, make_store
 from harness.offline import Walls
 from harness.privacy import Privacy
 from harness.redaction import Redaction, store_key
-from harness.stopping import Stops
 from harness.text import printable
 from harness.trace import RunState, Trace
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
-    from harness.guarding import Guard
+    from harness.guarding.guards import Guard
     from harness.model import Json
 
 log = logging.getLogger("harness")
@@ -228,9 +228,9 @@ def _guard(settings: config.Config, mode: str) -> Guard | None:
     asked = "HARNESS_GUARD" in os.environ
     if not asked and (settings.guard is None or mode == "replay"):
         return None
-    from harness import guards
+    from harness.guarding import written
 
-    return guards.from_environment() if asked else guards.told(settings.guard or {})
+    return written.from_environment() if asked else written.told(settings.guard or {})
 
 
 def instrument_quietly() -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.budgets import Limit
-from harness.guarding import Guard
+from harness.guarding.budgets import Limit
+from harness.guarding.guards import Guard
 
 if TYPE_CHECKING:
     from .scenario import Scenario

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import budgets, config, guards, scopes
+from harness import config, scopes
 from harness.adapters import ag2_audit, ag2_capture, agentchat_audit, agentchat_capture, classic_capture
 from harness.adapters.capturing import Captured
 from harness.adapters.classic_audit import Plans
@@ -19,7 +19,8 @@ from harness.audit.subject import RedLine, Subject
 from harness.audit.verdicts import Audit
 from harness.check import Settings, choose, known_thresholds
 from harness.errors import UsageError
-from harness.guarding import Guard
+from harness.guarding import budgets, written
+from harness.guarding.guards import Guard
 from harness.model import Finding
 from harness.setups import Origin, Setup
 from harness.suppressing import Suppressing, Suppression
@@ -84,7 +85,7 @@ def limits_of(settings: config.Config, held: Iterable[Guard] = ()) -> dict[str, 
     Guards are the one that ``HARNESS_GUARD`` or the project asks for, those of the ``with harness.guard()`` that this
     is called in, and *held*.
     """
-    asked = guards.from_environment() or (None if settings.guard is None else guards.told(settings.guard))
+    asked = written.from_environment() or (None if settings.guard is None else written.told(settings.guard))
     found = [*held, *scopes.given_guards(), *([asked] if asked is not None else [])]
     return {**settings.limits, **{name: most for guard in found for name, most in budgets.named(guard.limits).items()}}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from harness import stopping
 from harness.cli.common import existing_store, say, store_option
 from harness.errors import Exit, StoreError, UsageError
+from harness.guarding import stopping
 from harness.model import RunStatus
 from harness.text import printable
 

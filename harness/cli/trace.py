@@ -175,9 +175,9 @@ def _guarded(text: str | None, project: Mapping[str, Any] | None) -> dict[str, s
     """Read the guard's limits over those of the *project*, for this process and its children."""
     if text is None:
         return {}
-    from harness import guards
+    from harness.guarding import written
 
-    return guards.told({**(project or {}), **guards.words(text)}).environment()
+    return written.told({**(project or {}), **written.words(text)}).environment()
 
 
 def _mode(record: Path | None, replay: Path | None) -> str:

@@ -69,7 +69,7 @@ def measured(talk: Talk) -> dict[str, list[tuple[float, float]]]:
 def _cpu(talk: Talk, turns: int, *, guarded: bool) -> float:
     """Take the best of three: whatever disturbs one only makes it longer."""
     import harness
-    from harness.guarding import DEFAULTS
+    from harness.guarding.guards import DEFAULTS
 
     found = []
     for _ in range(3):

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harness
-from harness import budgets
-from harness.budgets import Bound, Bounds, Budget, Limit, Reached
 from harness.call import Call, Reply
 from harness.errors import UsageError
+from harness.guarding import budgets
+from harness.guarding.budgets import Bound, Bounds, Budget, Limit, Reached
 from harness.model import Operation
 from tests.adapters.recorded import THEIR_WARNINGS, recording
 from tests.server import Reply as Said

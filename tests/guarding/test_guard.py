@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import harness
-from harness import guards, stopping
 from harness.errors import UsageError
-from harness.ledger import FOLDER
+from harness.guarding import stopping, written
+from harness.guarding.ledger import FOLDER
 from harness.model import EndingKind
 from harness.store import open_store
 from tests.adapters.recorded import THEIR_WARNINGS, recording
@@ -125,11 +125,13 @@ def test_a_guard_that_fails_lets_calls_pass_unless_it_is_to_fail_closed(tmp_path
 
 
 def test_limits_are_read_from_words_and_given_to_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = guards.told(guards.words("max_cost_usd=$1.5, day.max_tokens=1000,max_seconds=none,nudge=true,checks=L+B201"))
+    made = written.told(
+        written.words("max_cost_usd=$1.5, day.max_tokens=1000,max_seconds=none,nudge=true,checks=L+B201")
+    )
     named = {limit.name: limit.most for limit in made.limits}
     assert named == {"max_model_calls": 30, "max_cost_usd": 1.5, "day.max_tokens": 1000}
     monkeypatch.setenv(*next(iter(made.environment().items())))
-    again = guards.from_environment()
+    again = written.from_environment()
     assert again is not None
     assert (again.limits, again.nudge, again.environment()) == (made.limits, True, made.environment())
 
@@ -146,7 +148,7 @@ def test_limits_are_read_from_words_and_given_to_other_processes(monkeypatch: py
 )
 def test_what_is_no_setting_is_refused(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        guards.told(guards.words(text))
+        written.told(written.words(text))
 
 
 def test_a_run_is_stopped_from_another_process_guarded_or_not(tmp_path: Path) -> None:
@@ -157,7 +159,9 @@ def test_a_run_is_stopped_from_another_process_guarded_or_not(tmp_path: Path) ->
         def throw(request: Any, store: Path = store) -> str:
             if len(request["messages"]) == 4:
                 (run,) = open_store(store).runs()
-                code = "from pathlib import Path; from harness import stopping; stopping.throw(Path({!r}), {!r})"
+                code = (
+                    "from pathlib import Path; from harness.guarding import stopping; stopping.throw(Path({!r}), {!r})"
+                )
                 subprocess.run([sys.executable, "-c", code.format(str(store), run.run_id)], timeout=60, check=True)
                 stopping.LOOK_EVERY_S = 0
             return f"Point {len(request['messages'])}?"

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import budgets
-from harness.budgets import Bound, Reached
-from harness.ledger import FOLDER, Ledger, Promise
+from harness.guarding import budgets
+from harness.guarding.budgets import Bound, Reached
+from harness.guarding.ledger import FOLDER, Ledger, Promise
 
 DAY = datetime(2025, 11, 20, 12, tzinfo=timezone.utc)
 ONE = Bound(least={"tokens": 10}, most={"tokens": 10})
@@ -65,9 +65,9 @@ def test_a_call_that_begins_before_midnight_counts_for_the_day_it_began_on(tmp_p
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from harness import budgets
-from harness.budgets import Bound
-from harness.ledger import Ledger
+from harness.guarding import budgets
+from harness.guarding.budgets import Bound
+from harness.guarding.ledger import Ledger
 Ledger(Path(sys.argv[1]), budgets.limits({"day.max_tokens": 100})).reserve(Bound(least={}, most={"tokens": 40}))
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -86,9 +86,9 @@ def test_what_a_killed_process_had_reserved_counts_in_full(tmp_path: Path) -> No
 SPENDER = """
 import sys
 from pathlib import Path
-from harness import budgets
-from harness.budgets import Bound, Reached
-from harness.ledger import Ledger
+from harness.guarding import budgets
+from harness.guarding.budgets import Bound, Reached
+from harness.guarding.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]), budgets.limits({"month.max_tokens": 1000}))
 spent = 0
 for _ in range(100):

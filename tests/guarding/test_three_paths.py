@@ -22,8 +22,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import harness
-from harness import check, derive, guarding
+from harness import check, derive
 from harness.check import Judge, Need
+from harness.guarding.guards import DEFAULTS
 from harness.importers import keeping
 from harness.model import Run
 from harness.store import Store, open_store
@@ -65,7 +66,7 @@ def spoken(folder: Path, store: Path) -> tuple[list[Any], str]:
     harness.uninstrument()
     harness.instrument(store, mode="record")
     try:
-        quiet: dict[str, Any] = dict.fromkeys(guarding.DEFAULTS)
+        quiet: dict[str, Any] = dict.fromkeys(DEFAULTS)
         with harness.run() as run, harness.guard(quiet, on_stop="note") as guard:
             stage.resolve("speaking:chat", folder)()
     finally:

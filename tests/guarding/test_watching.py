@@ -11,9 +11,9 @@ import pytest
 
 import harness
 from harness import derive
+from harness.guarding.watching import Watching
 from harness.model import Event, Operation, Status
 from harness.store import open_store
-from harness.watching import Watching
 from tests.adapters.recorded import THEIR_WARNINGS
 from tests.server import Reply, Request, ScriptedServer, ToolCall
 

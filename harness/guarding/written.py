@@ -8,9 +8,9 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-from harness import budgets
 from harness.errors import UsageError
-from harness.guarding import VARIABLE, Guard
+from harness.guarding import budgets
+from harness.guarding.guards import VARIABLE, Guard
 from harness.model import Json
 
 SETTINGS: Final = frozenset({"on_stop", "nudge", "fail_closed", "checks", "cap_output", "reserve_output_tokens"})

@@ -21,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from harness.budgets import Bound, Limit, Reached, room
+from harness.guarding.budgets import Bound, Limit, Reached, room
 
 FOLDER = "budgets"
 

@@ -18,18 +18,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from harness import budgets, faults, semconv
-from harness.budgets import Bounds, Budget, Limit, Reached, Ticket
+from harness import faults, semconv
 from harness.call import Call, Reply, StoppedError
 from harness.check import Check, Judge, Settings, choose, installed
 from harness.errors import UsageError
-from harness.ledger import Ledger, Promise
+from harness.guarding import budgets
+from harness.guarding.budgets import Bounds, Budget, Limit, Reached, Ticket
+from harness.guarding.ledger import Ledger, Promise
+from harness.guarding.refusing import BUDGET, KILLED, LIMIT, LOOP, Why, refusal
+from harness.guarding.watching import Watching
 from harness.model import Event, Finding, Json, Operation, Severity
-from harness.refusal import BUDGET, KILLED, LIMIT, LOOP, Why, refusal
 from harness.scopes import RunState, guarded
 from harness.text import one_line, printable
 from harness.trace import attempt
-from harness.watching import Watching
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,7 +145,7 @@ class Guard:
         self._dollars = any(limit.kind == "cost_usd" for limit in self.limits)
 
     def environment(self) -> dict[str, str]:
-        """Write what ``guards.from_environment`` reads, for a process of its own."""
+        """Write what ``written.from_environment`` reads, for a process of its own."""
         limits = budgets.named(self.limits)
         if not self._watches:
             return {VARIABLE: json.dumps({"holding": limits})}
@@ -380,7 +381,7 @@ class Guard:
 
     def _broke(self, state: _Guarded, error: Exception) -> StoppedError | None:
         """Go on without the guard, or, where it is to fail closed, with no call any more."""
-        faults.note("harness.guarding.Guard", error)
+        faults.note("harness.guarding.guards.Guard", error)
         if self.fail_closed:
             said = f"the guard itself has failed: {type(error).__name__}: {one_line(str(error), _LONGEST)}"
             return self._stop(state, Why(kind=LIMIT, reason=said))
