@@ -23,6 +23,7 @@ from harness.offline import NetworkRefusedError
 from harness.text import one_line
 
 from . import casting, limiting, playing, timing
+from .last_words import last_words
 from .replaying import CassetteMissError
 
 if TYPE_CHECKING:
@@ -212,8 +213,7 @@ def in_a_process(  # noqa: PLR0913
     if code < 0:
         return Performance(raised=f"it was ended by signal {-code}", output=output)
     if code not in {Exit.CLEAN, Exit.DIVERGED}:
-        last = next((line for line in reversed(output.splitlines()) if line.strip()), "")
-        return Performance(raised=f"it exited with {code}: {one_line(last, 300)}", refused=refused, output=output)
+        return Performance(raised=f"it exited with {code}: {last_words(output)}", refused=refused, output=output)
     return Performance(refused=refused, output=output)
 
 
