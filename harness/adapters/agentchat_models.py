@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from harness.adapters.patching import Function
 
 _NO_KEY = "replayed-without-a-key"
+_SHAPING = {"add_name_prefixes": False, "include_name_in_message": True}
+"""How an OpenAI client words the messages: kept beside what it sends with each request, and told where it is not this."""
 _PLAYS_A_SCRIPT = "ReplayChatCompletionClient"
 """A client that says of all its answers that they are cached."""
 
@@ -282,7 +284,9 @@ def settings_of(client: Any) -> Mapping[str, Any]:
     for _ in range(8):
         settings = getattr(client, "_create_args", None)
         if isinstance(settings, Mapping):
-            return settings
+            shaping = {name: getattr(client, f"_{name}", usual) for name, usual in _SHAPING.items()}
+            unusual = {name: value for name, value in shaping.items() if value != _SHAPING[name]}
+            return {**settings, **unusual} if unusual else settings
         inner = getattr(client, "client", None)
         if not hasattr(inner, "create"):
             break

@@ -75,6 +75,20 @@ def test_every_setting_of_an_agentchat_client_is_classified():
     assert unclassified(names - {"self"}) == []
 
 
+def test_how_an_agentchat_client_words_messages_is_part_of_what_is_asked():
+    openai_clients = pytest.importorskip("autogen_ext.models.openai", reason="AgentChat is not installed")
+    seen = importlib.import_module("harness.adapters.agentchat_models").settings_of
+
+    def asked(**how):
+        client = openai_clients.OpenAIChatCompletionClient(model="gpt-4o-mini", api_key="none", **how)
+        return answering(seen(client))
+
+    usual = asked()
+    assert asked(add_name_prefixes=False, include_name_in_message=True) == usual
+    assert asked(add_name_prefixes=True) == {**usual, "add_name_prefixes": True}
+    assert asked(include_name_in_message=False) == {**usual, "include_name_in_message": False}
+
+
 def test_every_setting_of_an_ag2_config_is_classified():
     config = pytest.importorskip("ag2.config", reason="AG2 1.x is not installed")
     names = set()
