@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _NO_KEY = "replayed-without-a-key"
 _SHAPING = {"add_name_prefixes": False, "include_name_in_message": True}
-"""How an OpenAI client words the messages: kept beside what it sends with each request, and told where it is not this."""
+"""How an OpenAI client words the messages, which it keeps beside its settings; told where it is not as here."""
 _PLAYS_A_SCRIPT = "ReplayChatCompletionClient"
 """A client that says of all its answers that they are cached."""
 
