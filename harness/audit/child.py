@@ -25,7 +25,7 @@ from harness import config
 from harness.adapters import ag2_capture, agentchat_capture, classic_capture
 from harness.adapters.capturing import NO_KEY, UNKNOWN_MODEL, Captured, here, own
 from harness.adapters.patching import Patches
-from harness.audit import judging
+from harness.audit import judging, notebooks
 from harness.audit.programs import of_program
 from harness.audit.reaching import Unreached, unreached
 from harness.call import Call, Reply
@@ -91,16 +91,21 @@ class Looking:
         if not missed:
             return None
         alone = next((each.function for each in missed if each.function), None)
-        then = f"Audit that: harness audit {Path(self.target).stem}:{alone}" if alone else "Audit what calls that."
+        then = (
+            f"Audit that: harness audit {Path(self.target).stem}:{alone}"
+            if alone and self.target.endswith(".py")
+            else "Audit what calls that."
+        )
         return f"{missed[0].what} in line {missed[0].line} was not reached. {then}"
 
     def _unreached(self, stopped: Place | None) -> list[Unreached]:
         """List the lines of a program that were not reached."""
-        if not Path(self.target).is_file() or not self.target.endswith(".py"):
+        if not Path(self.target).is_file() or not self.target.endswith((".py", notebooks.SUFFIX)):
             return []
         file = str(Path(self.target).resolve())
         places = [*self.captured.places.values(), *(begun.place for begun in self.captured.begun), stopped]
-        return unreached(file, {place.line for place in places if place is not None and place.file == file})
+        source = notebooks.source(Path(file)) if file.endswith(notebooks.SUFFIX) else None
+        return unreached(file, {place.line for place in places if place is not None and place.file == file}, source)
 
     def leave(self, document: object) -> NoReturn:
         """Write *document*, and end the process without asking anybody."""
@@ -195,7 +200,10 @@ def _target(target: str, looking: Looking) -> Any:  # noqa: ANN401 - whatever a 
         path = Path(target).resolve()
         sys.argv = [str(path)]
         sys.path[0] = str(path.parent)
-        runpy.run_path(str(path), run_name="__main__")
+        if target.endswith(notebooks.SUFFIX):
+            notebooks.run(path)
+        else:
+            runpy.run_path(str(path), run_name="__main__")
         return None
     module, _, attribute = target.partition(":")
     sys.path[0] = str(Path.cwd())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness.audit.subject import RedLine, Subject, by_model, kinds, teams
+from harness.audit.subject import RedLine, Subject, by_model
 from harness.model import Finding, Severity
+from harness.setups import Chain, Choice, Condition, Plan, Team
 from harness.text import one_line
 
 _RISKY = re.compile(
@@ -35,10 +36,23 @@ class NoCostLimit(RedLine):
         """Yield once where models are asked and nothing limits them."""
         asks = any(agent.models for agent in subject.setup.agents)
         limited = any(_COST.fullmatch(name) for name in subject.limits)
-        telling = [plan for plan in teams(subject.setup.plans) if any(member.tells for member in plan.members)]
-        counted = any(kind == "tokens" for plan in telling for kind in kinds(plan))
-        if asks and not limited and not counted:
+        plans = subject.setup.plans
+        if asks and not limited and not (plans and all(map(_counted, plans))):
             yield self.finding("no limit of cost or tokens is set for a run")
+
+
+def _counted(plan: Plan) -> bool:
+    """Say whether *plan* is a team that ends by its tokens, or conversations that all are."""
+    if isinstance(plan, (Chain, Choice)):
+        return all(map(_counted, plan.links if isinstance(plan, Chain) else plan.ways))
+    told = isinstance(plan, Team) and any(member.tells for member in plan.members)
+    return isinstance(plan, Team) and told and _by_tokens(plan.condition)
+
+
+def _by_tokens(condition: Condition | None) -> bool:
+    if condition is None or condition.kind not in {"any", "all"}:
+        return condition is not None and condition.kind == "tokens"
+    return (any if condition.kind == "any" else all)(map(_by_tokens, condition.parts))
 
 
 class CodeWithoutSandbox(RedLine):

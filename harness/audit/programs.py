@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from harness.adapters import ag2_audit, ag2_capture, agentchat_audit, agentchat_capture, classic_capture
 from harness.adapters.capturing import Captured
@@ -16,18 +15,20 @@ Found = tuple[Any, Origin]
 
 
 def of_program(captured: Captured, *, stopped: Place | None) -> Setup:
-    """Describe what a program has made and begun. Raises UsageError if there is nothing of the kind."""
-    framework = next((begun.framework for begun in captured.begun), None)
-    if framework == "autogen" or (framework is None and _any(captured, "_reply_func_list")):
-        return replace(_classic(captured), stopped=stopped)
-    if framework == "ag2" or (framework is None and _any(captured, "_drive_scope")):
-        return replace(_ag2(captured), stopped=stopped)
-    members = agentchat_capture.members(captured)
-    if not members:
+    """Describe what a program has made and begun, with every framework. Raises UsageError if there is nothing."""
+    begun = [each.framework for each in captured.begun]
+    order = sorted(_DESCRIBED, key=lambda name: begun.index(name) if name in begun else len(begun))
+    found = [setup for setup in (_DESCRIBED[name](captured) for name in order) if setup.agents]
+    if not found:
         raise UsageError("the program made no agent before it ended", hint="Name the file that makes the agents.")
-    found = [*_begun(captured), *_ready(captured, agentchat_capture.roots(captured), agentchat_audit.plan)]
-    agents = tuple(agentchat_capture.describe(each, captured) for each in members)
-    return _setup("autogen_agentchat", agents, found, stopped=stopped)
+    return Setup(
+        framework=", ".join(each.framework for each in found),
+        agents=tuple(agent for each in found for agent in each.agents),
+        plans=tuple(plan for each in found for plan in each.plans),
+        origins=tuple(origin for each in found for origin in each.origins),
+        aside=tuple(dict.fromkeys(what for each in found for what in each.aside)),
+        stopped=stopped,
+    )
 
 
 def classic(found: Sequence[Found], captured: Captured) -> Setup:
@@ -53,7 +54,20 @@ def _ag2(captured: Captured) -> Setup:
     return _setup("ag2", agents, [*found, *ready])
 
 
-def _begun(captured: Captured, framework: str = "autogen_agentchat") -> list[Found]:
+def _agentchat(captured: Captured) -> Setup:
+    ready = _ready(captured, agentchat_capture.roots(captured), agentchat_audit.plan)
+    agents = tuple(agentchat_capture.describe(each, captured) for each in agentchat_capture.members(captured))
+    return _setup("autogen_agentchat", agents, [*_begun(captured, "autogen_agentchat"), *ready])
+
+
+_DESCRIBED: Final[Mapping[str, Callable[[Captured], Setup]]] = {
+    "autogen": _classic,
+    "autogen_agentchat": _agentchat,
+    "ag2": _ag2,
+}
+
+
+def _begun(captured: Captured, framework: str) -> list[Found]:
     of_it = [begun for begun in captured.begun if begun.framework == framework]
     return [(begun.plan(), Origin(place=begun.place, begun=True)) for begun in of_it]
 
@@ -65,7 +79,3 @@ def _ready(captured: Captured, made: Iterable[Any], plan: Any) -> list[Found]:  
 def _setup(framework: str, agents: Any, found: Sequence[tuple[Plan, Origin]], **more: Any) -> Setup:  # noqa: ANN401
     plans, origins = tuple(plan for plan, _ in found), tuple(origin for _, origin in found)
     return Setup(framework=framework, agents=agents, plans=plans, origins=origins, **more)
-
-
-def _any(captured: Captured, mark: str) -> bool:
-    return any(hasattr(each, mark) for each in captured.made)

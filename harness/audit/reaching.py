@@ -41,15 +41,15 @@ class Unreached:
     function: str | None = None
 
 
-def unreached(file: str, reached: Collection[int]) -> list[Unreached]:
+def unreached(file: str, reached: Collection[int], source: str | None = None) -> list[Unreached]:
     """List what *file* would make or begin in lines that are not among *reached*, in the order of its lines.
 
-    Empty for a file that cannot be read.
+    *source* is its Python, where that is not what the file holds. Empty for a file that cannot be read.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(Path(file).read_bytes())
+            tree = ast.parse(Path(file).read_bytes() if source is None else source)
     except (OSError, SyntaxError, ValueError):
         return []
     names = _names(tree)

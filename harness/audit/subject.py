@@ -14,7 +14,6 @@ from harness.setups import (
     Ask,
     Chain,
     Choice,
-    Condition,
     Group,
     Plan,
     Recursion,
@@ -106,16 +105,6 @@ def pairs(plans: Iterable[Plan]) -> Iterator[tuple[list[str], list[str]]]:
             yield [plan.recipient.name], [plan.starter.name]
         elif isinstance(plan, Group):
             yield [plan.manager], [voice.name for voice in plan.members]
-
-
-def kinds(plan: Plan) -> Iterator[str]:
-    """Yield the kinds of condition that a plan's teams end by."""
-    for each in teams([plan]):
-        waiting: list[Condition] = [each.condition] if each.condition is not None else []
-        while waiting:
-            condition = waiting.pop()
-            yield condition.kind
-            waiting.extend(condition.parts)
 
 
 def by_model(plan: Plan) -> Iterator[str]:

@@ -43,11 +43,11 @@ def command(  # noqa: PLR0913 - the options of the verb
     as_json: bool,
     store: Path | None,
 ) -> int:
-    """Judge the set-up TARGET: module:attribute, a Python file or a scenario. Nothing is asked of any model.
+    """Judge the set-up TARGET: module:attribute, a Python file, a notebook or a scenario. No model is asked anything.
 
     Says whether it ends whatever its models say, after how many messages and model calls and at what cost at most, and
-    which red lines it crosses, with the line that makes the agent. Exits with 1 if a finding is bad enough. The store
-    is what the program is told of; nothing is written there.
+    which red lines it crosses, with the line that makes the agent. Exits with 1 if a finding is bad enough, and with 5
+    if no conversation was found to judge. The store is what the program is told of; nothing is written there.
     """
     from harness.audit.looking import look
 
@@ -61,7 +61,9 @@ def command(  # noqa: PLR0913 - the options of the verb
         reporting.write([(form, "-")], report)
     else:
         audit_page.tell(found)
-    return Exit.FINDINGS if "failed" in report.counts() else Exit.CLEAN
+    if "failed" in report.counts():
+        return Exit.FINDINGS
+    return Exit.CLEAN if found["certificate"] is not None else Exit.NOTHING_RAN
 
 
 def _report(found: Mapping[str, Any], least: Severity) -> Report:
@@ -75,13 +77,17 @@ def _report(found: Mapping[str, Any], least: Severity) -> Report:
         placed = each["file"] is not None
         key = (each["agent"] or target, each["file"], each["line"]) if placed else next(iter(by_place))
         by_place.setdefault(key, []).append(_finding(each))
-    cases = []
+    cases: list[Case] = []
+    unproved = found["certificate"] is None
     for (name, file, line), findings in by_place.items():
+        failed = any(_bad(each, least) for each in findings)
+        blank = unproved and not failed and not cases  # the first case stands for the whole
         cases.append(
             Case(
                 name=name,
                 suite=f"audit.{Path(target).name}",
-                outcome="failed" if any(_bad(each, least) for each in findings) else "passed",
+                outcome="failed" if failed else "inconclusive" if blank else "passed",
+                reasons=(audit_page.UNPROVED,) if blank else (),
                 file=_in_repository(file) if file else None,
                 line=line or 1,
                 findings=tuple(findings),
@@ -109,7 +115,7 @@ def _first(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """Give the place that stands for the whole: where it was ended, the file itself, or the first agent's."""
     if found.get("ended_at"):
         return dict(found["ended_at"])
-    if str(found["target"]).endswith(".py"):
+    if str(found["target"]).endswith((".py", ".ipynb")):
         return {"file": str(Path(str(found["target"])).resolve()), "line": 1}
     return next((agent for agent in found["agents"] if agent["file"]), {})
 

@@ -21,6 +21,7 @@ _VERDICTS = {"bounded": "green", "by a human": "yellow", "unknown": "yellow", "u
 _MARKS = {True: ("✔", "green"), False: ("✖", "red"), None: ("?", "yellow")}
 _WIDEST, _NARROWEST = 110, 20
 _MOST_LINES, _LONGEST = 10, 80
+UNPROVED = "no conversation was begun or made ready, so nothing is proved"
 
 
 def here(file: str) -> str:
@@ -50,7 +51,7 @@ def tell(found: Mapping[str, Any]) -> None:
 def _certificate(found: Mapping[str, Any], certificate: Mapping[str, Any] | None) -> None:
     named = click.style(one_line(found["target"], _LONGEST), bold=True)
     if certificate is None:
-        click.echo(f"{named}: no conversation was begun or made ready, so nothing is proved")
+        click.echo(f"{named}: {UNPROVED}")
         return
     verdict, several = certificate["verdict"], len(found["conversations"]) > 1
     click.echo(f"{named}: {_verdict(verdict)}")
@@ -105,7 +106,7 @@ def _not_judged(found: Mapping[str, Any]) -> None:
     path = Path(found["target"])
     click.echo("\n  Not judged, since it was not reached")
     for each in found["not_judged"][:_MOST_LINES]:
-        alone = each["function"] and path.parent == Path() and path.stem.isidentifier()
+        alone = each["function"] and path.parent == Path() and path.suffix == ".py" and path.stem.isidentifier()
         command = f"  (harness audit {path.stem}:{each['function']})" if alone else ""
         click.echo(f"    {printable(path.name)}:{each['line']}  {printable(each['what'])}{command}")
     more = len(found["not_judged"]) - _MOST_LINES

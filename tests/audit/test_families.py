@@ -112,6 +112,23 @@ def test_an_ag2_agent_with_tools_has_no_end_and_one_without_answers_once(tmp_pat
     assert (alone["verdict"], alone["messages"], alone["model_calls"]) == ("bounded", 2, 1)
 
 
+@pytest.mark.skipif(len(grid.families()) < 3, reason="one of the frameworks is not installed")
+def test_a_program_of_several_frameworks_is_judged_for_all_of_them(tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text(_AG2)
+    (tmp_path / "group.py").write_text(_CLASSIC)
+    (tmp_path / "app.py").write_text(f"import group, other\n\nasking = other.alone()\n{_AGENTCHAT}")
+    found = certificate(tmp_path, "app.py")
+    told = {each["what"]: (each["begun"], each["certificate"]["messages"]) for each in found["conversations"]}
+    assert told == {
+        "the team RoundRobinGroupChat": (True, 6),
+        "the group chat of chat_manager": (False, 5),
+        "a question to alone": (False, 2),
+    }
+    assert found["conversations"][0]["begun"]
+    assert found["framework"] == "autogen_agentchat, autogen, ag2"
+    assert {agent["name"] for agent in found["agents"]} >= {"writer", "critic", "one", "two", "three", "alone"}
+
+
 @pytest.mark.skipif("classic" not in grid.families(), reason="the classic extra is not installed")
 def test_a_manager_by_itself_is_judged_as_its_group(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(_CLASSIC)

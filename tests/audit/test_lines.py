@@ -143,3 +143,16 @@ def test_a_limit_of_tokens_that_nobody_tells_limits_no_cost() -> None:
     for tells, found in ((True, 0), (False, 1)):
         team = replace(_TEAM, condition=tokens, members=(Member(name="b", tells=tells),))
         assert len(_found(line, _setup(_FINE, plan=team))) == found
+
+
+def test_a_limit_of_tokens_limits_the_cost_of_every_conversation_or_of_none() -> None:
+    line = next(line for line in LINES if line.code == "A703")
+    tokens = Condition(kind="tokens", why="TokenUsageTermination(5)", limit=5)
+    word = Condition(kind="said", why="TextMentionTermination('DONE')")
+    for kind, found in (("any", 0), ("all", 1)):
+        team = replace(_TEAM, condition=Condition(kind=kind, why=kind, parts=(tokens, word)))
+        assert len(_found(line, _setup(_FINE, plan=team))) == found
+    held = replace(_TEAM, condition=tokens)
+    for others, found in (((held,), 0), ((_TEAM,), 1)):
+        setup = replace(_setup(_FINE), plans=(held, *others))
+        assert len(_found(line, Subject(setup=setup, certificate=None))) == found

@@ -169,6 +169,16 @@ def test_a_file_that_asks_for_nothing_is_judged_at_its_end(folder: Path) -> None
     assert {agent["name"] for agent in found["agents"]} == {"writer", "user"}
 
 
+def test_where_no_conversation_was_found_nothing_passes_and_every_report_says_so(folder: Path) -> None:
+    (folder / "app.py").write_text("import autogen\n\nwriter = autogen.AssistantAgent('writer', llm_config=False)\n")
+    reports = ("sarif", "junit", "github", "markdown")
+    done = audit(folder, "app.py", *(word for kind in reports for word in ("--report", f"{kind}=found.{kind}")))
+    assert done.returncode == 5
+    assert "no conversation was begun or made ready, so nothing is proved" in done.stdout
+    for kind in reports:
+        assert "nothing is proved" in (folder / f"found.{kind}").read_text(), kind
+
+
 def test_a_question_to_a_person_and_the_network_end_it_too(folder: Path) -> None:
     for line, said in (
         ("input('?')", "question to a person"),
