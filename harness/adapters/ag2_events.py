@@ -145,8 +145,10 @@ def _answer(response: ModelResponse) -> list[dict[str, Json]]:
 
 
 def _outcome(event: ToolResultEvent) -> dict[str, Json]:
-    response = failure(event.error) if isinstance(event, ToolErrorEvent) else result(event.result)
-    return {"type": "tool_call_response", "id": event.parent_id, "response": response}
+    outcome = {"type": "tool_call_response", "id": event.parent_id}
+    if isinstance(event, ToolErrorEvent):
+        return {**outcome, "response": failure(event.error), "is_error": True}
+    return {**outcome, "response": result(event.result)}
 
 
 # Requests -------------------------------------------------------------------------------------------------------------

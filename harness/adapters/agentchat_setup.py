@@ -100,6 +100,8 @@ def condition(found: Any) -> dict[str, Json] | None:
             settings = found._to_config().model_dump()  # noqa: SLF001
         except Exception:  # noqa: BLE001 - a condition of the user's own may not know how
             settings = {}
+    if sources := getattr(found, "_sources", None):  # of a text that is mentioned, its own form does not tell whose
+        settings = {**settings, "sources": list(sources)}
     return {"type": type(found).__name__, **_known({name: plain(value) for name, value in settings.items()})}
 
 

@@ -25,6 +25,8 @@ _TEXTUAL = frozenset(
         "FunctionalTermination",
     }
 )
+_PLAIN = frozenset({"AssistantAgent", "UserProxyAgent", "CodeExecutorAgent"})
+"""The agents of AgentChat's own of which it is known what they say: texts, and calls of their own tools."""
 _COUNTING = frozenset({"MaxMessageTermination", "TokenUsageTermination", "TimeoutTermination", "ExternalTermination"})
 
 
@@ -36,6 +38,17 @@ def agents(span: Span) -> list[Mapping[str, Json]]:
     except (ValueError, RecursionError):
         return []
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def asks(span: Span, sender: str) -> bool:
+    """Say whether the first message of the conversation *span*, of *sender*, is what the others were asked.
+
+    In a classic chat it always is; in a team, where it is of nobody in it. Unsure where no set-up is told.
+    """
+    there = agents(span)
+    if any("is_termination_msg" in each for each in there):
+        return True
+    return bool(there) and all(each.get("name") != sender for each in there)
 
 
 def why_not(
@@ -83,12 +96,13 @@ def _of_team(team: Mapping[str, Json], members: list[Mapping[str, Json]], spoke:
     kinds = {str(each.get("type")) for each in conditions}
     textual = kinds & _TEXTUAL
     if not kinds - _COUNTING:
-        return "missing", f"the team has {', '.join(sorted(kinds)) or 'no condition'} and no condition on what is said"
+        counted = f"{', '.join(sorted(kinds))} and no condition on what is said" if kinds else "no condition at all"
+        return "missing", f"the team has {counted}"
     if kinds - _TEXTUAL - _COUNTING:
         return "", ""
-    awaited = [_awaited(each) for each in conditions if each.get("type") in _TEXTUAL]
-    if all(sources and sources.isdisjoint(spoke) for sources in awaited):
-        return "never_spoke", f"the condition waits for {_listed(sorted(set().union(*awaited)))}, who never spoke"
+    vain = [in_vain(each, members, spoke) for each in conditions if each.get("type") in _TEXTUAL]
+    if all(why for why, _ in vain):
+        return vain[0][0], f"the condition waits for {_listed(dict.fromkeys(what for _, what in vain))}"
     if textual != {_MENTION} or not members or not all("end_in_prompt" in each for each in members):
         return "", ""
     if not any(each["end_in_prompt"] for each in members):
@@ -124,6 +138,31 @@ def _conditions(condition: Json, depth: int = 0) -> Iterator[Mapping[str, Json]]
             yield from _conditions(each, depth + 1)
     else:
         yield condition
+
+
+def in_vain(
+    condition: Mapping[str, Json], members: Collection[Mapping[str, Json]], spoke: Collection[str]
+) -> tuple[str, str]:
+    """Say for what a single *condition* waits that cannot come: a word for it and what; empty texts if it may come."""
+    sources = _awaited(condition)
+    if sources and sources.isdisjoint(spoke):
+        return "never_spoke", f"{_listed(sorted(sources))}, who never spoke"
+    if not members or not all(each.get("type") in _PLAIN and "workbenches" not in each for each in members):
+        return "", ""  # an agent of the program's own may say or call anything, and so may tools that nobody lists
+    had = {name for each in members for name in _names(each.get("tools"))}
+    handoffs = {name for each in members for name in _names(each.get("handoffs"))}
+    tool, target = condition.get("function_name"), condition.get("target")
+    if condition.get("type") == "FunctionCallTermination" and tool not in had and not handoffs:
+        return "no_tool", f"a call of {one_line(str(tool), _SHOWN)}, which no agent has"
+    if condition.get("type") == "HandoffTermination" and target not in handoffs:
+        return "no_handoff", f"a handoff to {one_line(str(target), _SHOWN)}, which no agent has"
+    if condition.get("type") == "StopMessageTermination":
+        return "no_stop_message", "a StopMessage, which no agent sends"
+    return "", ""
+
+
+def _names(told: Json) -> list[str]:
+    return [name for name in told if isinstance(name, str)] if isinstance(told, list) else []
 
 
 def _awaited(condition: Mapping[str, Json]) -> set[str]:

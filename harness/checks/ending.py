@@ -9,12 +9,9 @@ from dataclasses import dataclass, replace
 from harness import semconv
 from harness.check import MESSAGES, TALKS_END, Check, Need, Settings
 from harness.checks.could_end import agents
-from harness.checks.end_words import EndWord, end_words
+from harness.checks.end_words import DRESS, WORD, EndWord, end_words, last_sentence
 from harness.model import LIMITS, Ending, EndingKind, Event, Finding, Operation, Severity, Span, Status
 from harness.text import one_line
-
-WORD = "TERMINATE"
-"""The word that AutoGen's own prompts ask an agent to end with."""
 
 _SHOWN = 60
 _LONGEST_LAST = 100
@@ -52,16 +49,15 @@ def near_miss(text: str) -> str | None:
     """
     if WORD not in text and not _ANY_CASE.search(text.rstrip()[-_LONGEST_LAST:]):
         return None  # in other letters it counts at the end alone
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     found = _ANY_CASE.search(text)
-    if not found or not lines or _ASKED.search(text):
+    if not found or _ASKED.search(text):
         return None
     word = found[0]
-    alone = _ANY_CASE.sub("", text).strip(" \t\r\n.,;:!?*_`'\"()[]#-") == ""
+    alone = not _ANY_CASE.sub("", text).strip(DRESS)
     if word == WORD:
         return "with something around it" if alone and text.strip() != WORD else "alone" if alone else "inside the text"
-    last = _ANY_CASE.sub("", lines[-1]).strip(" .,;:!?*_`'\"()[]#-") == "" and _ANY_CASE.search(lines[-1])
-    if not last:
+    last = last_sentence(text)
+    if not _ANY_CASE.search(last) or _ANY_CASE.sub("", last).strip(DRESS):
         return None  # the ordinary verb
     return "in another case" if word.upper() == WORD else "misspelt"
 
@@ -86,6 +82,7 @@ class EndedByLimit(Check):
     severity = Severity.WARNING
     needs = frozenset({Need.CONTENT, Need.END})
     watches = MESSAGES | TALKS_END | {("start", Operation.CONVERSATION)}
+    finds = TALKS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -129,7 +126,7 @@ class EndedByLimit(Check):
         if detail.isdigit():
             limit += f"={detail}"
         elif detail and detail != limit:
-            limit += f" ({detail})"
+            limit = f"a limit ({one_line(detail, 2 * _SHOWN)})"
         text = (
             f"{limit}{f' of {ending.agent}' if ending.agent else ''} ended the conversation, not a termination message"
         )
@@ -232,6 +229,7 @@ class PredicateBroke(Check):
     severity = Severity.WARNING
     needs = frozenset({Need.END})
     watches = MESSAGES | TALKS_END
+    finds = TALKS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

@@ -10,10 +10,11 @@ from harness import semconv
 from harness.check import CHATS_END, MESSAGES, TALKS_END, Check, Need, Settings
 from harness.checks import could_end
 from harness.checks.answers import answer
-from harness.checks.ending import ONE_EXCHANGE, WORD, near_miss
+from harness.checks.end_words import WORD
+from harness.checks.ending import ONE_EXCHANGE, near_miss
 from harness.checks.saying import acts, results
 from harness.checks.spending import cost_usd
-from harness.model import LIMITS, Event, Finding, Json, Message, Operation, Severity
+from harness.model import LIMITS, EndingKind, Event, Finding, Json, Message, Operation, Severity
 from harness.text import one_line
 
 _SHOWN = 60
@@ -66,6 +67,7 @@ class EndedLate(Check):
     needs = frozenset({Need.CONTENT, Need.END})
     thresholds: ClassVar = {"messages": 3}
     watches = MESSAGES | TALKS_END | CHATS_END
+    finds = TALKS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -163,8 +165,8 @@ class NothingEndsIt(Check):
     all messages up to it. It is told with the reason: no agent of a classic chat has a predicate of its own (the
     default one wants the message to be `TERMINATE` and nothing else); a group's members have one, but its manager, who
     decides, has not; who has one is not who receives the word; a team's condition only counts, or waits for an agent
-    that never spoke, or for a word that no prompt asks for; the only agent whose prompt speaks of the end was never
-    selected.
+    that never spoke, for a tool or a handoff that no agent has, for a `StopMessage` that none sends, or for a word that
+    no prompt asks for; the only agent whose prompt speaks of the end was never selected.
 
     Fix: set `is_termination_msg` on the agent that *receives* the last message; in a group chat, on the
     `GroupChatManager`. In AgentChat join a condition on what is said with one that counts:
@@ -177,6 +179,7 @@ class NothingEndsIt(Check):
     severity = Severity.NOTE
     needs = frozenset({Need.CONTENT, Need.END, Need.SETUP})
     watches = MESSAGES | TALKS_END
+    finds = TALKS_END
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -210,3 +213,61 @@ class NothingEndsIt(Check):
             self._near[conversation] = message.sender
         if len(spoke) < _MOST_TALKS:
             spoke.setdefault(message.sender)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Opening:
+    """The first message of a conversation, and how many there were."""
+
+    number: int
+    sender: str
+    span_id: str
+    messages: int = 1
+
+
+class EndedByTask(Check):
+    """The task itself ended the conversation, and nobody has answered it.
+
+    Why: who listens for the end hears the task, too. One that says "reply TERMINATE when you are done" meets a
+    predicate or a `TextMentionTermination` that looks for the word anywhere, before any agent has spoken; and what the
+    program gets looks like a run that is done.
+
+    Fix: ask for the word in an agent's prompt and not in the task; or look for it where a message ends; or say whose
+    word counts: `TextMentionTermination("TERMINATE", sources=["writer"])`.
+    """
+
+    code = "T308"
+    name = "ended-by-task"
+    severity = Severity.WARNING
+    needs = frozenset({Need.END, Need.SETUP})
+    watches = MESSAGES | TALKS_END
+    finds = TALKS_END
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._openings: dict[str, _Opening] = {}
+
+    def see(self, event: Event) -> Iterable[Finding]:
+        """Count the messages of each conversation; look whether one of them was enough to end it."""
+        message = event.message
+        if message is not None and message.conversation_id is not None:
+            opening = self._openings.get(message.conversation_id)
+            if opening is not None:
+                opening.messages += 1
+            elif len(self._openings) < _MOST_TALKS:
+                self._openings[message.conversation_id] = _Opening(
+                    number=event.number, sender=message.sender, span_id=message.span_id
+                )
+        elif event.phase == "end" and event.span.operation is Operation.CONVERSATION:
+            opening = self._openings.pop(event.span.span_id, None)
+            ending = event.ending
+            if opening is None or opening.messages > 1 or ending is None:
+                return
+            if ending.kind is not EndingKind.TERMINATION_MESSAGE or not could_end.asks(event.span, opening.sender):
+                return
+            yield self.finding(
+                f"the task of {opening.sender} ended the conversation, and nobody has answered it",
+                seq=opening.number,
+                span_id=opening.span_id,
+                evidence={"agent": opening.sender, "messages": [opening.number]},
+            )

@@ -18,6 +18,7 @@ from harness.text import one_line
 _SHOWN = 80
 _MOST_REMEMBERED = 1024
 _MOST_KINDS = 32
+_CANCELLED = "CancelledError"
 _NANOSECONDS = 1_000_000_000
 
 
@@ -34,7 +35,9 @@ class FailureIgnored(Check):
     """A tool or code failed, and the agents went on as if it had not.
 
     Why: an answer that rests on a call that failed is made up. The failure was in the conversation; the next to speak
-    neither tried again nor said a word of it, and claims something.
+    neither tried again nor said a word of it, and claims something. That a call failed is known by what its framework
+    says of it and by exit codes, in any language; what is said about it is read in English alone, and of an answer in
+    another language hardly anything is said. R402 and R404 know no language.
 
     Fix: have tools return what went wrong and what to do about it, rather than a traceback. Say in the prompt of the
     agent that answers: if a call fails, say so or try another way, and never guess its result. A check of your own on
@@ -182,6 +185,7 @@ class ModelCallFailed(Check):
     severity = Severity.NOTE
     needs = frozenset({Need.CALLS})
     watches = CHATS_END
+    finds = frozenset()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -203,8 +207,10 @@ class ModelCallFailed(Check):
         """Report each kind."""
         for (agent, kind), place in self._failed.items():
             times = self._counts[agent, kind]
+            calls = f"{times} model call{'' if times == 1 else 's'} of {agent or 'an agent'}"
+            cancelled = f"{calls} {'was' if times == 1 else 'were'} cancelled by the program"
             yield self.finding(
-                f"{times} model call{'' if times == 1 else 's'} of {agent or 'an agent'} failed: {place.said}",
+                cancelled if kind == _CANCELLED else f"{calls} failed: {place.said}",
                 seq=place.number,
                 span_id=place.span_id,
                 evidence={"agent": agent, "error": kind, "times": times},
@@ -237,6 +243,7 @@ class AgentFails(Check):
     needs = frozenset({Need.CALLS})
     thresholds: ClassVar = {"calls": 4, "share": 0.5}
     watches = CALLS_END
+    finds = frozenset()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -294,6 +301,7 @@ class AgentSlowsDown(Check):
     needs = frozenset({Need.TIME, Need.CALLS})
     thresholds: ClassVar = {"times": 3, "seconds": 5}
     watches = CHATS_END
+    finds = frozenset()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

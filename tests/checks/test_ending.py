@@ -114,7 +114,10 @@ def test_the_task_that_asks_for_the_word_is_no_near_miss():
         ("TERMIN ATE", "misspelt"),
         ("TER\x08MINATE", "misspelt"),
         ("DETERMINATED", None),
+        ("The answer is 4. terminate", "in another case"),
+        ("Shall we stop here? Terminate!", "in another case"),
         ("We should terminate the contract.", None),
+        ("The answer is 4. We can terminate.", None),
         ("terminated", None),
         ("Reply TERMINATE when you are done.", None),
         ("If all is well, please say the word TERMINATE", None),
@@ -149,7 +152,14 @@ def test_events_without_messages_break_nothing():
     assert finding.span_id
 
 
-@pytest.mark.parametrize(("detail", "said"), [("max_round", "max_round ended"), ("12", "max_round=12 ended")])
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ("max_round", "max_round ended"),
+        ("12", "max_round=12 ended"),
+        ("Maximum number of messages 5 reached", "a limit (Maximum number of messages 5 reached) ended"),
+    ],
+)
 def test_a_limit_is_named_once(detail, said):
     (finding,) = endings(talk(["ann: Hello."], ending="max_rounds", HARNESS_ENDING_DETAIL=detail))
     assert finding.text.startswith(said)
@@ -182,4 +192,22 @@ def test_words_to_end_with_are_those_of_prompts_and_conditions_that_may_be_missp
         {"end_words": 1},
     ]
     assert [each.word for each in end_words(told)] == ["WE_AGREE", "ALL_DONE"]
-    assert end_words([{"end_words": ["APPROVE", "Nearly_There", "A_" * 40]}]) == []
+    assert end_words([{"end_words": ["Approve", "OK", "TERMINATE", "Nearly_There", "A_" * 40]}]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "missed"),
+    [
+        ("approve", "approve"),
+        ("It reads well.\n\n**Approve.**", "Approve"),
+        ("It reads well. Approve!", "Approve"),
+        ("APPROVE", None),
+        ("I approve. APPROVE", None),
+        ("I approve.", None),
+        ("Approved.", None),
+        ("", None),
+    ],
+)
+def test_a_word_of_one_part_is_missed_where_it_stands_alone_in_other_letters(text, missed):
+    (word,) = end_words([{"termination": {"type": "TextMentionTermination", "text": "APPROVE"}}])
+    assert word.missed(text) == missed

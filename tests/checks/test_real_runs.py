@@ -200,3 +200,43 @@ async def test_a_team_that_waits_for_a_word_that_no_prompt_asks_for_is_told(tmp_
 
     assert await end_of(tmp_path / "unasked", "You read.") == ["unasked"]
     assert await end_of(tmp_path / "asked", "You read. Say APPROVE if you like it.") == []
+
+
+async def test_a_team_whose_task_says_the_word_ends_before_anybody_answers_unless_it_says_whose_word_counts(tmp_path):
+    pytest.importorskip("autogen_agentchat", reason="the agentchat extra is not installed")
+    from autogen_agentchat import conditions, teams
+
+    from tests.adapters.agentchat_stage import assistant
+
+    async def found(folder: Path, **of: Any) -> list[tuple[str, int | None]]:
+        with ScriptedServer(["Like this.", "APPROVE"]) as server, recording(folder) as seen:
+            end = conditions.TextMentionTermination("APPROVE", **of)
+            members = [assistant("ann", server, "You write."), assistant("ben", server, "Say APPROVE.")]
+            team = teams.RoundRobinGroupChat(members, termination_condition=end, max_turns=3)
+            await team.run(task="Write until ben says APPROVE.")
+        judging = Judge(checks=ours())
+        every = [finding for event in derive.events(seen.run) for finding in judging.see(event)]
+        return [(finding.code, finding.seq) for finding in every if finding.code.startswith("T")]
+
+    assert await found(tmp_path / "anybody") == [("T308", 0)]
+    assert await found(tmp_path / "ben", sources=["ben"]) == []
+
+
+async def test_a_tool_of_ag2_that_raised_is_a_failure_that_the_next_to_speak_has_to_heed(tmp_path, monkeypatch):
+    ag2 = pytest.importorskip("ag2", reason="the ag2 extra is not installed")
+    monkeypatch.setenv("HARNESS_STORE", str(tmp_path))
+    from ag2.config import OpenAIConfig
+
+    def look(page: int) -> str:
+        """Look at a page."""
+        raise LookupError(f"there is no page {page}")
+
+    async def found(last: str) -> list[str]:
+        with ScriptedServer([tool_call("look", page=1), last]) as server, recording(tmp_path) as seen:
+            config = OpenAIConfig("gpt-4o-mini", api_key=server.api_key, base_url=server.base_url, max_retries=0)
+            await ag2.Agent("ann", "You look.", config=config, tools=[look]).ask("What stands on page 1?")
+        judging = Judge(checks=ours())
+        return [finding.code for event in derive.events(seen.run) for finding in judging.see(event)]
+
+    assert await found("Here is what page 1 says: all is well.") == ["R401"]
+    assert await found("I could not read page 1.") == []
