@@ -52,8 +52,9 @@ class Reply:
 
     A *status* of 400 or more is an error with *text* as its message. The reply waits *delay_s* seconds
     and, where *hold* is given, until that event is set or the server closes. *headers* are sent too.
-    *usage* replaces the counted one; *model* the name that is echoed. *others* are texts of further choices. *finish*
-    is why the model stopped, where it did not come to its own end (``length``, ``content_filter``).
+    *usage* replaces the counted one, and *details* are the tokens of it that were cached, and of reasoning; *model* the
+    name that is echoed. *others* are texts of further choices. *finish* is why the model stopped, where it did not come
+    to its own end (``length``, ``content_filter``).
     """
 
     text: str | None = None
@@ -63,6 +64,7 @@ class Reply:
     delay_s: float = 0.0
     hold: threading.Event | None = None
     usage: tuple[int, int] | None = None
+    details: tuple[int, int] | None = None
     model: str | None = None
     others: Sequence[str] = ()
     finish: str | None = None
@@ -238,6 +240,10 @@ def completion(number: int, request: Request, reply: Reply) -> dict[str, Any]:
         ]
     said = (reply.text or "") + "".join(call.name + _arguments(call) for call in reply.tool_calls)
     given, taken = reply.usage or (count_tokens(json.dumps(request.get("messages", []))), count_tokens(said))
+    usage: dict[str, Any] = {"prompt_tokens": given, "completion_tokens": taken, "total_tokens": given + taken}
+    if reply.details is not None:
+        usage["prompt_tokens_details"] = {"cached_tokens": reply.details[0]}
+        usage["completion_tokens_details"] = {"reasoning_tokens": reply.details[1]}
     return {
         "id": f"chatcmpl-{number}",
         "object": "chat.completion",
@@ -260,7 +266,7 @@ def completion(number: int, request: Request, reply: Reply) -> dict[str, Any]:
                 for index, text in enumerate(reply.others, start=1)
             ),
         ],
-        "usage": {"prompt_tokens": given, "completion_tokens": taken, "total_tokens": given + taken},
+        "usage": usage,
     }
 
 

@@ -154,11 +154,19 @@ def _select(adapter: Watcher, original: Function) -> Function:
             adapter,
             lambda: _selection(manager),
             lambda: original(manager, *args, **kwargs),
-            lambda chosen: {"choice": ", ".join([chosen] if isinstance(chosen, str) else chosen)},
+            lambda chosen: _chosen(manager, [chosen] if isinstance(chosen, str) else list(chosen)),
             lambda value: str(value.get("choice") or "").split(", "),
         )
 
     return select_speaker
+
+
+def _chosen(manager: Any, names: list[str]) -> Value:
+    selection = up(Operation.SELECTION)
+    if selection is not None and "end" not in selection.notes and method_of(manager) == "auto":
+        # A model is asked only where there is a choice: who was chosen without was the only one left.
+        selection.notes["end"] = {semconv.HARNESS_SELECTION_CANDIDATES: names}
+    return {"choice": ", ".join(names)}
 
 
 def _selection(manager: Any) -> Call:

@@ -77,7 +77,7 @@ def _create(adapter: Watcher, original: Function) -> Function:
                     result = await original(client, *args, **kwargs)
                 except BaseException as error:  # noqa: BLE001 - it is raised again, in the program
                     return failed(error, wire.attributes)
-            return _answered(call, client, result, wire.attributes) or Reply(native=result)
+            return _answered(call, client, result, wire.attributes, wire) or Reply(native=result)
 
         return outcome(await adapter.recording.a_ask(call, real), lambda value: _completion(client, value))
 
@@ -147,12 +147,12 @@ def _streaming(client: Any, ask: Callable[[], Any]) -> Callable[[Call], AsyncGen
         lengths: list[int] = []
         began, result = time.perf_counter(), None
         found: dict[str, Json] = {}
+        wire = openai_client.Wire()
         try:
             async with closing(ask()) as stream:
                 # What is asked is asked by the first step; the others may be taken in another task.
-                with openai_client.watching() as wire:
+                with openai_client.watching(wire):
                     chunk = await anext(stream, None)
-                found.update(wire.attributes)
                 while chunk is not None:
                     if isinstance(chunk, str):
                         found.setdefault(semconv.GEN_AI_TIME_TO_FIRST_CHUNK, time.perf_counter() - began)
@@ -164,9 +164,10 @@ def _streaming(client: Any, ask: Callable[[], Any]) -> Callable[[Call], AsyncGen
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - it is raised again, in the program
-            yield failed(error, found)
+            yield failed(error, found | wire.attributes)
             return
-        answered = None if result is None else _answered(call, client, result, found, lengths)
+        found |= wire.attributes
+        answered = None if result is None else _answered(call, client, result, found, wire, lengths)
         yield answered or Reply(native=result)
 
     return real
@@ -188,9 +189,13 @@ def _names(original: Function) -> list[str]:
 
 
 @safely
-def _answered(call: Call, client: Any, result: Any, found: Value, lengths: Sequence[int] = ()) -> Reply:
+def _answered(  # noqa: PLR0913, PLR0917 - what is known of an answer comes from all sides
+    call: Call, client: Any, result: Any, found: Value, wire: openai_client.Wire, lengths: Sequence[int] = ()
+) -> Reply:
     scope = current()
     response = scope.notes.pop("response", {}) if scope is not None else {}
+    if wire.usage is not None:  # the client logs less of a stream than its last chunk said
+        response = {"model": wire.model, "usage": wire.usage.model_dump()}
     value = native.reply(result, str(call.request.get("model") or ""), response)
     if lengths and sum(lengths) == len(result.content if isinstance(result.content, str) else ""):
         value["chunks"] = list(lengths)

@@ -27,6 +27,7 @@ def attach(adapter: Watcher, agent: type, group: type, wrapper: type) -> None:
     wrap(agent, "a_get_human_input", lambda original: _a_human(adapter, original))
     wrap(group, "select_speaker", lambda original: _select(adapter, original))
     wrap(group, "a_select_speaker", lambda original: _a_select(adapter, original))
+    wrap(group, "_prepare_and_select_agents", _eligible)
 
 
 @safely
@@ -181,6 +182,30 @@ def _a_select(adapter: Watcher, original: Function) -> Function:
             )
 
     return a_select_speaker
+
+
+def _eligible(original: Function) -> Function:
+    """Note whom the group's own rules leave to choose from: its transitions, and whether one may speak again."""
+
+    def _prepare_and_select_agents(group: Any, *args: Any, **kwargs: Any) -> Any:
+        found = original(group, *args, **kwargs)
+        _note_eligible(found)
+        return found
+
+    return _prepare_and_select_agents
+
+
+@safely
+def _note_eligible(found: Any) -> None:
+    selection = up(Operation.SELECTION)
+    agents = found[1]
+    # What a die or a person chose is played back for the same request, which names the whole group.
+    if selection is None or not agents or selection.record["attributes"].get(_METHOD) in {"random", "manual"}:
+        return
+    selection.notes["end"] = {semconv.HARNESS_SELECTION_CANDIDATES: [agent.name for agent in agents]}
+
+
+_METHOD = semconv.HARNESS_SELECTION_METHOD
 
 
 class _nobody:  # noqa: N801 - reads as a statement

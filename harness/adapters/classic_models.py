@@ -95,15 +95,27 @@ def _ask_model(adapter: Watcher, original: Function) -> Function:
                 Operation.CHAT, asking.agent, native.request(params, adapter.messages), price=asking.price
             ),
             real,
-            lambda response: {
-                **adapter.messages.answered(response),
-                **({"chunks": wire.lengths} if wire.lengths else {}),
-            },
+            lambda response: _answered(adapter, response, wire, streamed=bool(params.get("stream"))),
             lambda value: _streamed(params, value),
             lambda response: {**wire.attributes, **_priced(client, asking.price, response)},
         )
 
     return create
+
+
+def _answered(adapter: Watcher, response: Any, wire: openai_client.Wire, *, streamed: bool) -> Value:
+    """Read *response*; off the *wire* what the framework leaves out of one that it put together from a stream.
+
+    Of a stream, both counts of tokens being 0 is how it says that it was told none.
+    """
+    value = dict(adapter.messages.answered(response))
+    if wire.lengths:
+        value["chunks"] = wire.lengths
+    counts = value.get("usage") or {}
+    if streamed and not counts.get("input_tokens") and not counts.get("output_tokens"):
+        counts = {}
+    value["usage"] = {**native.tokens(wire.usage), **counts}
+    return value
 
 
 def _amended(adapter: Watcher, asking: Asking, params: Mapping[str, Any]) -> Mapping[str, Any]:

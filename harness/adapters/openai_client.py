@@ -1,13 +1,14 @@
-"""See what the OpenAI client does below the seam: how often it asks again, and when the first chunk of a stream comes.
+"""See what the OpenAI client does below the seam: how often it asks again, and what it is told chunk by chunk.
 
-Both are lost by the time it answers. Frameworks that ask through it share these hooks.
+That is lost by the time a framework answers. Those that ask through it share these hooks.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, closing
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
 class Wire:
     """What was seen of one model call on its way through the client.
 
-    *lengths* are how many characters of the first choice's text each chunk brought, of those that brought any.
+    *lengths* are how many characters of the first choice's text each chunk brought, of those that brought any; *usage*
+    is what a stream said of its tokens at its end, and *model* who says that it answers.
     """
 
     requests: int = 0
     first_chunk_ns: int | None = None
+    usage: Any = None
+    model: str | None = None
     lengths: list[int] = field(default_factory=list)
     _began_ns: int = field(default_factory=time.perf_counter_ns)
 
@@ -36,6 +40,8 @@ class Wire:
         """Note that *chunk* came."""
         if self.first_chunk_ns is None:
             self.first_chunk_ns = time.perf_counter_ns() - self._began_ns
+            self.model = getattr(chunk, "model", None)
+        self.usage = getattr(chunk, "usage", None) or self.usage
         choice = next(iter(getattr(chunk, "choices", None) or ()), None)
         text = getattr(getattr(choice, "delta", None), "content", None)
         if isinstance(text, str) and text and getattr(choice, "index", 0) == 0:
@@ -79,8 +85,9 @@ def attach(patches: Patches) -> bool:
         return False
     _put(patches, openai.OpenAI, "_prepare_request", _prepare)
     _put(patches, openai.AsyncOpenAI, "_prepare_request", _prepare)
-    _put(patches, openai.Stream, "__iter__", _iterate)
-    _put(patches, openai.AsyncStream, "__aiter__", _a_iterate)
+    # Each makes its chunks when it is made itself, whether they are then read by a loop or one by one.
+    _put(patches, openai.Stream, "__stream__", _stream)
+    _put(patches, openai.AsyncStream, "__stream__", _a_stream)
     return True
 
 
@@ -101,33 +108,35 @@ def _prepare(original: Function) -> Function:
     return _prepare_request
 
 
-def _iterate(original: Function) -> Function:
-    def __iter__(stream: Any) -> Any:  # noqa: N807 - it takes that method's place
+def _stream(original: Function) -> Function:
+    def __stream__(stream: Any) -> Any:  # noqa: N807 - it takes that method's place
         wire = _wire.get()
         chunks = original(stream)
         return chunks if wire is None else _noting(wire, chunks)
 
-    return __iter__
+    return __stream__
 
 
-def _noting(wire: Wire, chunks: Iterator[Any]) -> Iterator[Any]:
+def _noting(wire: Wire, chunks: Generator[Any, None, None]) -> Generator[Any, None, None]:
     note = safely(wire.chunk)
-    for chunk in chunks:
-        note(chunk)
-        yield chunk
+    with closing(chunks):
+        for chunk in chunks:
+            note(chunk)
+            yield chunk
 
 
-def _a_iterate(original: Function) -> Function:
-    def __aiter__(stream: Any) -> Any:  # noqa: N807 - likewise
+def _a_stream(original: Function) -> Function:
+    def __stream__(stream: Any) -> Any:  # noqa: N807 - likewise
         wire = _wire.get()
         chunks = original(stream)
         return chunks if wire is None else _a_noting(wire, chunks)
 
-    return __aiter__
+    return __stream__
 
 
-async def _a_noting(wire: Wire, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def _a_noting(wire: Wire, chunks: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
     note = safely(wire.chunk)
-    async for chunk in chunks:
-        note(chunk)
-        yield chunk
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            note(chunk)
+            yield chunk

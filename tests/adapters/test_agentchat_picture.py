@@ -160,6 +160,18 @@ async def test_a_selection_tells_who_could_be_chosen_and_whether_the_program_cho
     assert picked == [("custom", ["one", "two", "three"], "one"), ("auto", ["one", "two", "three"], "three")]
 
 
+async def test_a_selection_names_the_only_one_left_where_no_model_had_to_be_asked(store: Path) -> None:
+    with ScriptedServer(["Mine."] * 2) as server, recording(store) as seen:
+        members = [assistant(name, server) for name in ("one", "two")]
+        team = teams.SelectorGroupChat(
+            members, client(server), max_turns=2, allow_repeated_speaker=True, candidate_func=lambda _said: ["two"]
+        )
+        await team.run(task="Go.")
+    offered = [span.attributes[semconv.HARNESS_SELECTION_CANDIDATES] for span in seen.spans(Operation.SELECTION)]
+    assert len(server.log) == 2
+    assert offered == [["two"]] * 2
+
+
 async def test_a_handoff_is_a_tool_call_a_message_and_a_choice(store: Path) -> None:
     script = {"You greet": [tool_call("transfer_to_tech")], "You repair": ["Repaired. TERMINATE"]}
     with ScriptedServer(rules(script)) as server, recording(store) as seen:
@@ -374,6 +386,24 @@ async def test_a_streamed_reply_is_whole_and_says_when_its_first_chunk_came(stor
     assert 0 < chat.span.attributes[semconv.GEN_AI_TIME_TO_FIRST_CHUNK] <= (chat.span.end_ns - chat.span.start_ns) / 1e9
     assert chat.span.attributes[semconv.GEN_AI_REQUEST_STREAM] is True
     assert (chat.usage.input_tokens, chat.usage.output_tokens) == server.tokens
+
+
+async def test_a_stream_tells_the_tokens_of_reasoning_and_of_the_providers_cache(store: Path) -> None:
+    script = [Reply(text="A reply.", usage=(100, 50), details=(64, 32))]
+    with ScriptedServer(script) as server, recording(store) as seen:
+        asked = client(server, stream_options={"include_usage": True})
+        await agents.AssistantAgent("helper", asked, model_client_stream=True).run(task="Go.")
+    (call,) = [call for call in seen.run.calls if call.span.operation is Operation.CHAT]
+    assert call.span.attributes[semconv.GEN_AI_CACHE_READ_TOKENS] == 64
+    assert call.span.attributes[semconv.GEN_AI_REASONING_TOKENS] == 32
+    assert call.usage.cost_usd == prices.cost_usd(MODEL, 100, 50, cached_tokens=64)
+
+
+async def test_a_stream_of_nothing_but_a_tool_call_says_when_its_first_chunk_came(store: Path) -> None:
+    with ScriptedServer([tool_call("add", a=1, b=2)]) as server, recording(store) as seen:
+        await assistant("helper", server, tools=[add], model_client_stream=True).run(task="Go.")
+    (chat,) = seen.spans(Operation.CHAT)
+    assert 0 < chat.attributes[semconv.GEN_AI_TIME_TO_FIRST_CHUNK] <= (chat.end_ns - chat.start_ns) / 1e9
 
 
 async def test_tokens_nobody_counted_are_unknown_and_not_none_at_all(store: Path) -> None:

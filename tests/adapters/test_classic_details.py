@@ -111,6 +111,58 @@ def test_a_stream_is_replayed_in_the_chunks_it_came_in(store: Path) -> None:
         assert play(silent) == first
 
 
+@pytest.mark.skipif(refuses("stream") or counts_itself(), reason="this AutoGen counts the tokens of a stream itself")
+def test_a_stream_tells_the_tokens_of_reasoning_and_of_the_providers_cache(store: Path) -> None:
+    script = [Reply(text="TERMINATE", usage=(100, 50), details=(64, 32))]
+    with ScriptedServer(script) as server, recording(store) as seen:
+        helper = autogen.AssistantAgent("helper", llm_config=config(server, stream=True))
+        proxy().initiate_chat(helper, message="Go.", silent=True)
+    (call,) = seen.run.calls
+    assert call.span.attributes[semconv.GEN_AI_CACHE_READ_TOKENS] == 64
+    assert call.span.attributes[semconv.GEN_AI_REASONING_TOKENS] == 32
+    assert call.usage.cost_usd == prices.cost_usd("gpt-4o-mini", 100, 50, cached_tokens=64)
+
+
+@pytest.mark.skipif(refuses("stream") or counts_itself(), reason="this AutoGen counts the tokens of a stream itself")
+def test_tokens_that_a_stream_does_not_tell_are_unknown_live_and_replayed(store: Path) -> None:
+    def play(server: ScriptedServer) -> Any:
+        helper = autogen.AssistantAgent(
+            "helper", llm_config=config(server, stream=True, stream_options={"include_usage": False})
+        )
+        return proxy().initiate_chat(helper, message="Go.", silent=True).cost
+
+    with ScriptedServer(["TERMINATE"]) as server, recording(store, mode="record") as seen:
+        cost = play(server)
+    assert (seen.run.summary.input_tokens, seen.run.summary.cost_usd) == (None, None)
+    plugins.sibling("scenarios.cassette").from_runs(seen.runs).write(store / "c.jsonl")
+    with ScriptedServer([]) as silent, harness.replay(store / "c.jsonl"):
+        assert play(silent) == cost
+
+
+# Who may speak next --------------------------------------------------------------------------------------------------
+
+
+def test_a_selection_offers_whom_the_groups_transitions_allow(store: Path) -> None:
+    script = rules({"role play": ["coder"], "": ["Mine.", "Again."]})
+    with ScriptedServer(script) as server, recording(store) as seen:
+        user, coder, critic, tester = (
+            proxy(),
+            *(assistant(name, server) for name in ("coder", "critic", "tester")),
+        )
+        allowed = {user: [coder, critic], coder: [tester], critic: [tester], tester: [coder]}
+        _, manager = group(
+            server,
+            [user, coder, critic, tester],
+            max_round=3,
+            allowed_or_disallowed_speaker_transitions=allowed,
+            speaker_transitions_type="allowed",
+        )
+        user.initiate_chat(manager, message="Go.")
+    offered = [span.attributes[semconv.HARNESS_SELECTION_CANDIDATES] for span in seen.spans(Operation.SELECTION)]
+    assert offered == [["coder", "critic"], ["tester"]]
+    assert "['coder', 'critic']" in str(server.log[0]["request"]["messages"])
+
+
 # Money ---------------------------------------------------------------------------------------------------------------
 
 
