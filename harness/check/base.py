@@ -87,9 +87,11 @@ class Check:
 
     A subclass sets *code* (a letter and three digits), *name* (kebab-case), *severity* and *needs*, and *thresholds*:
     the numbers it judges by, with their defaults, which a project may set. *watches* are the events it is shown, such
-    as ``MESSAGES | CALLS_END``; None for all. With *live* False it can find nothing as long as the run goes on, and no
-    guard asks it. Its docstring is what ``harness explain`` prints: a title, then paragraphs that begin with ``Why:``
-    and ``Fix:``.
+    as ``MESSAGES | CALLS_END``; None for all. *finds* are those of them with which it may find something; None for all.
+    What it only remembers is shown to it later, several events at a time, which costs less: in order, and always before
+    the next event of *finds*, and before ``finish``. With *live* False it can find nothing as long as the run goes on,
+    and no guard asks it. Its docstring is what ``harness explain`` prints: a title, then paragraphs that begin with
+    ``Why:`` and ``Fix:``.
     """
 
     code: ClassVar[str]
@@ -98,6 +100,7 @@ class Check:
     needs: ClassVar[frozenset[Need]] = frozenset()
     thresholds: ClassVar[Mapping[str, float]] = {}
     watches: ClassVar[frozenset[Moment] | None] = None
+    finds: ClassVar[frozenset[Moment] | None] = None
     live: ClassVar[bool] = True
 
     def __init__(self, settings: Settings) -> None:

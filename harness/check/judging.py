@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness import semconv
 from harness.check.base import Check, CheckCrashed, Moment, Need, Settings
 from harness.check.registry import choose, explained, installed, known_limits, known_thresholds
 from harness.model import CALLS, Event, Finding, Span
 from harness.suppressing import Suppressing, Suppression
+
+_See = tuple[type[Check], Callable[[Event], Iterable[Finding]]]
+_MOST_HELD = 64
+"""So many events wait at most to be shown to the checks that only remember them."""
+
+
+class _Shown(NamedTuple):
+    """Who is shown an event, by when it happens: *now*, or *later*. *due* says that what was held goes first."""
+
+    now: Sequence[_See]
+    later: Sequence[_See]
+    due: bool
 
 
 class Judge:
@@ -59,26 +71,32 @@ class Judge:
             except Exception as error:  # noqa: BLE001, PERF203
                 del self._watching[kind]
                 self._broken.append(self._crashed(kind, error, None))
-        self._seeing: dict[Moment, Sequence[tuple[type[Check], Callable[[Event], Iterable[Finding]]]]] = {}
-        """The checks that are shown an event, by when it happens: found out once for each kind of event."""
+        self._shown: dict[Moment, _Shown] = {}
+        """Found out once for each kind of event."""
+        self._held: list[Event] = []
 
     def see(self, event: Event) -> list[Finding]:
         """Show *event* to every check that watches such, and collect what they find."""
-        if event.phase != "point":
-            self._meet(event.span)
         found, self._broken = self._broken, []
-        for kind, see in self._who_sees((event.phase, event.span.operation)):
-            try:
-                found.extend(see(event))
-            except Exception as error:  # noqa: BLE001, PERF203
-                del self._watching[kind]
-                self._seeing.clear()
-                found.append(self._crashed(kind, error, event))
-        return self._suppressing.mark(found)
+        if event.phase != "point" and self._meet(event.span):
+            self._catch_up(found)
+            self._shown.clear()
+        moment = event.phase, event.span.operation
+        shown = self._who_sees(moment)
+        if shown.due and self._held:
+            self._catch_up(found)
+            shown = self._who_sees(moment)
+        self._show(event, shown.now, found)
+        if shown.later:
+            self._held.append(event)
+            if len(self._held) >= _MOST_HELD:
+                self._catch_up(found)
+        return self._suppressing.mark(found) if found else found
 
     def finish(self) -> list[Finding]:
         """Collect what shows at the end."""
         found, self._broken = self._broken, []
+        self._catch_up(found)
         for kind, check in list(self._watching.items()):
             if self._blind(kind):
                 continue
@@ -88,6 +106,21 @@ class Judge:
                 del self._watching[kind]
                 found.append(self._crashed(kind, error, None))
         return self._suppressing.mark(found)
+
+    def _show(self, event: Event, to: Sequence[_See], found: list[Finding]) -> None:
+        for kind, see in to:
+            try:
+                found.extend(see(event))
+            except Exception as error:  # noqa: BLE001, PERF203
+                del self._watching[kind]
+                self._shown.clear()
+                found.append(self._crashed(kind, error, event))
+
+    def _catch_up(self, found: list[Finding]) -> None:
+        """Show what was held, in order, to those who only remember it."""
+        held, self._held = self._held, []
+        for event in held:
+            self._show(event, self._who_sees((event.phase, event.span.operation)).later, found)
 
     def not_judged(self) -> dict[str, str]:
         """Map the code of each check that could not judge this run to the reason."""
@@ -119,8 +152,8 @@ class Judge:
             each for each in self._suppressing.unused() if any(each.of_check(kind.code, kind.name) for kind in kinds)
         ]
 
-    def _meet(self, span: Span) -> None:
-        """Learn from *span* what kind of run this is, and what of it can be seen."""
+    def _meet(self, span: Span) -> bool:
+        """Learn from *span* what kind of run this is, and say whether fewer checks can judge it than before."""
         attributes = span.attributes
         before = self._replay, self._silent, self._timeless
         self._replay = self._replay or attributes.get(semconv.HARNESS_RUN_MODE) == "replay"
@@ -130,26 +163,31 @@ class Judge:
         self._set_up = self._set_up or semconv.HARNESS_AGENTS in attributes
         self._called = self._called or span.operation in CALLS
         self._suppressing.meet(span)
-        if before != (self._replay, self._silent, self._timeless):
-            self._seeing.clear()
+        return before != (self._replay, self._silent, self._timeless)
 
     def wants(self, moment: Moment) -> bool:
         """Say whether any check is shown the events of *moment*; roots and conversations are to be shown all the same.
 
         They say what kind of run it is.
         """
-        return bool(self._who_sees(moment))
+        shown = self._who_sees(moment)
+        return bool(shown.now or shown.later)
 
-    def _who_sees(self, moment: Moment) -> Sequence[tuple[type[Check], Callable[[Event], Iterable[Finding]]]]:
-        """List the checks that are shown the events of *moment*, as far as this run can be judged by them."""
-        seeing = self._seeing.get(moment)
-        if seeing is None:
-            seeing = self._seeing[moment] = tuple(
+    def _who_sees(self, moment: Moment) -> _Shown:
+        """Say which checks are shown the events of *moment*, as far as this run can be judged by them."""
+        shown = self._shown.get(moment)
+        if shown is None:
+            seeing = [
                 (kind, check.see)
                 for kind, check in self._watching.items()
                 if (kind.watches is None or moment in kind.watches) and kind not in self._idle and not self._blind(kind)
+            ]
+            shown = self._shown[moment] = _Shown(
+                now=tuple(each for each in seeing if each[0].finds is None or moment in each[0].finds),
+                later=tuple(each for each in seeing if each[0].finds is not None and moment not in each[0].finds),
+                due=any(each[0].finds is not None and moment in each[0].finds for each in seeing),
             )
-        return seeing
+        return shown
 
     def _blind(self, kind: type[Check]) -> str | None:
         """Say what this run lacks for a check to judge it. Hashes of contents are enough; nothing at all is not."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness import check
 from harness.errors import EnvironmentProblem, UsageError
-from harness.model import Severity
+from harness.model import Operation, Severity
 from tests.checks.talks import talk
 
 LOOP = ["ann: Go on."] * 3
@@ -63,6 +63,60 @@ def test_a_check_that_breaks_is_a_finding_and_the_others_go_on(kind):
     assert crash.evidence["check"] == kind.code
     assert crash.severity is Severity.ERROR
     assert kind.code not in judging.judged()
+
+
+class Remembers(check.Check):
+    """Remembers all and speaks when a conversation ends."""
+
+    code: ClassVar = "Z904"
+    name: ClassVar = "remembers"
+    severity: ClassVar = Severity.NOTE
+    finds: ClassVar = check.TALKS_END
+    breaks: ClassVar = False
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.seen = []
+
+    def see(self, event):
+        self.seen.append((event.seq, event.phase))
+        if self.breaks and event.message is not None:
+            raise ValueError("no")
+        if event.phase == "end" and event.span.operation is Operation.CONVERSATION:
+            yield self.finding(f"{len(self.seen)} events", evidence={"seen": list(self.seen)})
+
+    def finish(self):
+        return [self.finding(f"{len(self.seen)} events")]
+
+
+def test_what_a_check_only_remembers_is_shown_to_it_in_order_before_it_may_find_something():
+    events = talk([f"ann: Word {number}." for number in range(200)])
+    all_of_them = [(event.seq, event.phase) for event in events]
+    ends = next(at for at, event in enumerate(events) if (event.phase, event.span.operation) in check.TALKS_END)
+    judging = check.Judge(checks=[Remembers])
+    found = [judging.see(event) for event in events]
+    assert [at for at, each in enumerate(found) if each] == [ends]
+    assert found[ends][0].evidence["seen"] == all_of_them[: ends + 1]
+    assert [finding.text for finding in judging.finish()] == [f"{len(events)} events"]
+
+
+def test_no_more_than_64_events_wait_for_a_check_that_only_remembers_them():
+    seen = []
+    kind = type("Notes", (Remembers,), {"see": lambda _self, event: seen.append(event) or ()})
+    judging = check.Judge(checks=[kind])
+    for number, event in enumerate(talk([f"ann: Word {number}." for number in range(200)]), start=1):
+        judging.see(event)
+        assert number - len(seen) < 64
+
+
+def test_a_check_that_breaks_while_it_remembers_is_a_finding_at_the_event_that_broke_it():
+    events = talk(LOOP)
+    found, judging = judged(events, checks=[type("Forgets", (Remembers,), {"breaks": True})])
+    first = next(event for event in events if event.message is not None)
+    assert [(finding.code, finding.seq, finding.span_id) for finding in found] == [
+        ("X001", first.number, first.span.span_id)
+    ]
+    assert judging.judged() == frozenset()
 
 
 def test_every_check_has_a_code_a_name_and_says_why_and_how_to_fix():
