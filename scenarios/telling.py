@@ -81,16 +81,24 @@ def _s(count: int) -> str:
 
 
 def ways_out(found: Divergence, scenario: Scenario) -> list[str]:
-    """List the three things one can do, each with its command; before them, a rule to normalise by if that is all."""
+    """List the three things one can do, each with its command; before them, a rule to normalise by if that is all.
+
+    To accept is none of them where no answer can serve: there is none left, or it is another model's.
+    """
     path = shlex.quote(str(scenario.path))
     volatile = rules_between(found.old or "", found.new or "")
     rules = [*(scenario.normalise or ()), *(name for name in volatile if name not in (scenario.normalise or ()))]
     return [
         *([f"Only what is new each time differs: `normalise: [{', '.join(rules)}]` takes it out."] if volatile else []),
-        f"Meant, and the recorded answers still serve: `harness accept {path}`.",
+        *([f"Meant, and the recorded answers still serve: `harness accept {path}`."] if _may_serve(found) else []),
         f"Meant, and the answers must be asked for again: `harness run --record all {path}`.",
         f"Not meant: {_mend(found, scenario)}",
     ]
+
+
+def _may_serve(found: Divergence) -> bool:
+    over = found.kind is Kind.FLOW and found.line is None and not found.unused
+    return found.kind is not Kind.MODEL and not over
 
 
 def _mend(found: Divergence, scenario: Scenario) -> str:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from harness import offline
 from harness.errors import Exit
-from harness.model import Finding, Run, RunSummary
+from harness.model import Finding, Operation, Run, RunSummary
+from harness.text import one_line
 
 from . import outside, telling
+from .exchanges import Outcome
 from .judge import Opinions
+from .nearest import word
 from .unmet import unmet
 
 if TYPE_CHECKING:
@@ -198,7 +201,18 @@ def _remarks(scenario: Scenario, replayed: Rehearsal | None, *, told_already: bo
         exchanges = f"{replayed.accepted} recorded exchange{_s(replayed.accepted)}"
         yield f"{exchanges} given to an older request, which was changed and accepted since"
     if account.unused and not told_already:
-        yield f"{account.unused} recorded exchange{_s(account.unused)} not asked for"
+        yield f"{account.unused} recorded exchange{_s(account.unused)} not asked for{_first_left(replayed)}"
+
+
+def _first_left(replayed: Rehearsal) -> str:
+    """Name the first exchange that nobody asked for: where the conversation went otherwise, if it did."""
+    left = next((row for row in replayed.exchanges if row["verdict"] == Outcome.UNUSED.value), None)
+    if left is None:
+        return ""
+    who = f" of {one_line(left['agent'], 40)!r}" if left["agent"] else ""
+    first = ", the first" if replayed.account.unused > 1 else ","
+    what = word(Operation(left["kind"]))
+    return f"{first} a {what}{who} on line {left['line']}: `matching: strict` lets none be left"
 
 
 def _s(count: int) -> str:

@@ -191,6 +191,34 @@ def test_left_over_exchanges_are_a_remark():
     assert (left.outcome, left.remarks) == ("passed", ("1 recorded exchange was not asked for",))
 
 
+def test_the_first_of_those_left_over_is_named_with_what_would_fail_on_it():
+    rows = [
+        {"kind": "chat", "agent": "coder", "line": line, "verdict": what} for line, what in ((4, "hit"), (6, "unused"))
+    ]
+    replayed = replace(played(hits=1, unused=1), exchanges=tuple(rows))
+    (one,) = verdict(run=a_run("hello"), replayed=replayed).remarks
+    assert one.partition(":")[0] == "1 recorded exchange was not asked for, a model call of 'coder' on line 6"
+    assert "`matching: strict`" in one
+    replayed = replace(played(hits=1, unused=2), exchanges=(*rows, {**rows[1], "agent": None, "line": 8}))
+    (both,) = verdict(run=a_run("hello"), replayed=replayed).remarks
+    assert both.startswith("2 recorded exchanges were not asked for, the first a model call of 'coder' on line 6")
+
+
+@pytest.mark.parametrize(
+    ("changes", "may"),
+    [
+        ({"kind": Kind.MODEL}, False),
+        ({"kind": Kind.FLOW, "line": None, "unused": 0}, False),
+        ({"kind": Kind.FLOW, "line": None, "unused": 1}, True),
+        ({"kind": Kind.FLOW, "line": 4, "unused": 0}, True),
+    ],
+)
+def test_to_accept_is_no_way_out_where_no_recorded_answer_can_serve(changes, may):
+    hints = verdict(replayed=played(replace(DIVERGENCE, **changes))).hints
+    assert any("harness accept" in hint for hint in hints) is may
+    assert hints[-2:][0].startswith("Meant, and the answers must be asked for again")
+
+
 @pytest.mark.parametrize(
     ("codes", "chosen"),
     [
