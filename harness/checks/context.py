@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from harness import semconv
 from harness.check import CHATS_END, MESSAGES, Check, Need, Settings
-from harness.model import CallRecord, Event, Finding, Operation, Severity, part_text
+from harness.model import CallRecord, Event, Finding, Message, Operation, Severity, part_text
 from harness.text import one_line
 from harness.windows import window
 
@@ -123,8 +124,11 @@ class ContentRepeated(Check):
     def see(self, event: Event) -> Iterable[Finding]:
         """Count each long content."""
         message = event.message
-        if message is None:
-            return
+        if message is None or len(message.text) < self._least:
+            return ()
+        return self._count(event, message)
+
+    def _count(self, event: Event, message: Message) -> Iterable[Finding]:
         for text in map(part_text, message.body.get("parts") or ()):
             if len(text) < self._least:
                 continue
@@ -217,7 +221,8 @@ class AnswerCutOff(Check):
 
     def see(self, event: Event) -> Iterable[Finding]:
         """Look why each answer ended."""
-        call = _answered(event)
+        reasons = event.span.attributes.get(semconv.GEN_AI_FINISH_REASONS)
+        call = _answered(event) if isinstance(reasons, (list, tuple)) and "length" in reasons else None
         if call is None or call.reply is None or call.reply.get("finish_reason") != "length":
             return
         if call.agent in self._told or len(self._told) >= _MOST_AGENTS:

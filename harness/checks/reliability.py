@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import ClassVar
 
-from harness.check import CALLS_END, CHATS_END, MESSAGES, TALKS_END, Check, Need, Settings
+from harness.check import CHATS_END, MESSAGES, TALKS_END, Check, Need, Settings
 from harness.checks.saying import acts, claims, failures, heeds
 from harness.model import CALLS, CallRecord, Event, Finding, Message, Operation, Severity, Status
 from harness.text import one_line
@@ -104,6 +104,9 @@ def _kind(call: CallRecord) -> str:
     return one_line((call.error or "error").partition(":")[0], 60)
 
 
+_RETRIED = frozenset({Operation.CHAT, Operation.TOOL, Operation.CODE})
+
+
 class RetryStorm(Check):
     """The same call fails again and again.
 
@@ -120,7 +123,7 @@ class RetryStorm(Check):
     severity = Severity.WARNING
     needs = frozenset({Need.CALLS})
     thresholds: ClassVar = {"times": 3}
-    watches = CALLS_END
+    watches = frozenset(("end", operation) for operation in _RETRIED)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -129,9 +132,12 @@ class RetryStorm(Check):
 
     def see(self, event: Event) -> Iterable[Finding]:
         """Count failures of the same call; a success ends the count."""
-        call = _ended(event)
-        if call is None or (call.span.status is not Status.ERROR and not self._failed):
-            return
+        if self._failed or event.span.status is Status.ERROR:
+            call = _ended(event)
+            return self._count(event, call) if call is not None and call.span.operation in _RETRIED else ()
+        return ()
+
+    def _count(self, event: Event, call: CallRecord) -> Iterable[Finding]:
         key = _key(call)
         if call.span.status is not Status.ERROR:
             self._failed.pop(key, None)
@@ -242,7 +248,7 @@ class AgentFails(Check):
     severity = Severity.WARNING
     needs = frozenset({Need.CALLS})
     thresholds: ClassVar = {"calls": 4, "share": 0.5}
-    watches = CALLS_END
+    watches = CHATS_END | {("end", Operation.TOOL)}
     finds = frozenset()
 
     def __init__(self, settings: Settings) -> None:

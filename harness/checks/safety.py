@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import ClassVar
 
 from harness import semconv
 from harness.check import CHATS_END, MESSAGES, Check, Need, Settings
 from harness.checks.saying import results
-from harness.model import CallRecord, Event, Finding, Message, Operation, Severity
+from harness.model import CallRecord, Event, Finding, Json, Message, Operation, Severity
 from harness.text import one_line
 
 _SHOWN = 80
@@ -77,7 +77,7 @@ class ToolNotGiven(Check):
 
     def see(self, event: Event) -> Iterable[Finding]:
         """Hold the tools that a model called against those of its request."""
-        call = event.call
+        call = event.call if not _OFFERS.isdisjoint(event.span.attributes) else None
         if call is None or event.span.operation is not Operation.CHAT or call.reply is None:
             return
         called = _called(call)
@@ -92,6 +92,10 @@ class ToolNotGiven(Check):
                 span_id=event.span.span_id,
                 evidence={"agent": call.agent, "tool": one_line(name, _SHOWN), "given": sorted(offered)},
             )
+
+
+_OFFERS = frozenset({semconv.HARNESS_TOOLS_PART, semconv.GEN_AI_TOOL_DEFINITIONS})
+"""Where the tools of a request are told."""
 
 
 def _called(call: CallRecord) -> list[str]:
@@ -128,15 +132,19 @@ class _InMessages(Check):
         super().__init__(settings)
         self._told: set[tuple[str, str]] = set()
 
-    def kinds(self, message: Message) -> Iterable[str]:
+    def kinds(self, message: Message) -> Collection[str]:
         """Name what *message* holds."""
         raise NotImplementedError
 
     def see(self, event: Event) -> Iterable[Finding]:
         """Look into each message."""
         message = event.message
-        for kind in self.kinds(message) if message is not None else ():
-            if message is None or (kind, message.sender) in self._told or len(self._told) >= _MOST_REMEMBERED:
+        kinds = self.kinds(message) if message is not None else ()
+        return self._tell(event, message, kinds) if message is not None and kinds else ()
+
+    def _tell(self, event: Event, message: Message, kinds: Iterable[str]) -> Iterable[Finding]:
+        for kind in kinds:
+            if (kind, message.sender) in self._told or len(self._told) >= _MOST_REMEMBERED:
                 continue
             self._told.add((kind, message.sender))
             yield self.finding(
@@ -166,15 +174,25 @@ class SecretSpoken(_InMessages):
 
     holds = "held a secret ({})"
 
-    def kinds(self, message: Message) -> Iterable[str]:
+    def kinds(self, message: Message) -> Collection[str]:
         """Look for the marks that stand where secrets were."""
-        return dict.fromkeys(_marks(message.body.get("parts")))
+        parts = message.body.get("parts")
+        return dict.fromkeys(_marks(parts)) if _MARK in message.text or not _plain(parts) else ()
+
+
+_MARK = "[secret:"
+_TEXT = {"type", "content"}
+
+
+def _plain(parts: Json) -> bool:
+    """Say whether *parts* are texts and nothing else."""
+    return isinstance(parts, list) and all(part.get("type") == "text" and part.keys() == _TEXT for part in parts)
 
 
 def _marks(value: object, depth: int = 0) -> Iterable[str]:
     """Give the kinds of all marks in *value*, arguments of tools and results included."""
     if isinstance(value, str):
-        if "[secret:" in value:
+        if _MARK in value:
             yield from _kinds(value)
     elif depth < _DEEPEST and isinstance(value, dict):
         for each in value.values():
@@ -216,6 +234,8 @@ _ANY_HIDING = re.compile(
 
 def hidden(text: str) -> list[str]:
     """Name what *text* holds that a reader of it does not see; nothing for an ordinary text in any script."""
+    if text.isascii() and text.replace("\n", " ").isprintable():
+        return []
     return [kind for kind, pattern in _HIDING if pattern.search(text)] if _ANY_HIDING.search(text) else []
 
 
@@ -238,7 +258,7 @@ class HiddenText(_InMessages):
 
     holds = "holds {}"
 
-    def kinds(self, message: Message) -> Iterable[str]:
+    def kinds(self, message: Message) -> Collection[str]:
         """Look for characters that hide."""
         return hidden(message.text)
 

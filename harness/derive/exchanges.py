@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from harness import semconv
 from harness.derive.attributes import Attributes, label, parsed, text, texts, whole
@@ -44,6 +44,46 @@ def record(span: Span, parts: Parts, history: History) -> CallRecord:
         model=model(attributes) if span.operation is Operation.CHAT else None,
         request=request,
         reply=reply if span.status is Status.OK else None,
+        usage=usage(span),
+        error=error(attributes),
+    )
+
+
+class Later(Mapping[str, Json]):
+    """A shape that is read when somebody first looks into it."""
+
+    __slots__ = ("_found", "_read")
+
+    def __init__(self, read: Callable[[], Mapping[str, Json]]) -> None:
+        """*read* gives the shape."""
+        self._read = read
+        self._found: Mapping[str, Json] | None = None
+
+    def _shape(self) -> Mapping[str, Json]:
+        if self._found is None:
+            self._found = self._read()
+        return self._found
+
+    def __getitem__(self, key: str) -> Json:
+        return self._shape()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shape())
+
+    def __len__(self) -> int:
+        return len(self._shape())
+
+
+def put_off(span: Span, parts: Callable[[], Parts], history: History) -> CallRecord:
+    """Put a chat together as :func:`record` does, but for its request and its reply: they are read when looked into."""
+    attributes = span.attributes
+    return CallRecord(
+        span=span,
+        agent=label(attributes, semconv.GEN_AI_AGENT),
+        name=None,
+        model=model(attributes),
+        request=Later(lambda: _chat_request(attributes, parts(), history)),
+        reply=Later(lambda: _chat_reply(attributes, parts())) if span.status is Status.OK else None,
         usage=usage(span),
         error=error(attributes),
     )

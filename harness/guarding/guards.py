@@ -254,12 +254,11 @@ class Guard:
         if not self._watches or semconv.HARNESS_GUARD in scope.record["attributes"]:
             return
         try:
+            found: list[tuple[Event, Finding]] = []
             with state.lock:
-                found = [
-                    (event, finding)
-                    for event in state.events.see(scope, contents, links)
-                    for finding in state.judge.see(event)
-                ]
+                for event in state.events.see(scope, contents, links):
+                    if findings := state.judge.see(event):
+                        found.extend((event, finding) for finding in findings)
             for event, finding in found:
                 self._found(state, event, finding)
         except Exception as error:  # noqa: BLE001 - likewise

@@ -128,19 +128,18 @@ class Stops:
         for guard, state in self._of(scope.run):
             guard.see(state, scope, contents, links)
 
-    def _of(self, run: RunState) -> list[tuple[Guarding, Any]]:
+    def _of(self, run: RunState) -> Sequence[tuple[Guarding, Any]]:
         """List the guards of *run*: everybody's, and those of a block it is, or was, in. Those that are over go."""
         known = run.guards
-        for guard in (*self._everywhere, *given_guards()):
+        for guard in self._everywhere + given_guards():
             if guard not in known:
                 known.setdefault(guard, guard.begin(run))  # of threads that come at once, one begins it
-        found = list(known.items())
-        over = [guard for guard, _ in found if not guard.active]
-        if not over:
-            return found
-        for guard in over:
-            known.pop(guard, None)
-        return [(guard, state) for guard, state in found if guard not in over]
+        found = tuple(known.items())
+        for guard, _ in found:
+            if not guard.active:
+                known.pop(guard, None)
+                found = tuple(one for one in found if one[0] is not guard)
+        return found
 
     def _switched(self, run: RunState | None) -> StoppedError | None:
         """Look whether somebody has stopped *run* from outside."""

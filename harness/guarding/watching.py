@@ -16,7 +16,7 @@ import orjson
 from harness.check import Moment
 from harness.contents import Link, Part
 from harness.derive.closing import ending
-from harness.derive.exchanges import record
+from harness.derive.exchanges import put_off, record
 from harness.derive.history import Message, message
 from harness.derive.spoken import spoken
 from harness.model import CALLS, Event, Json, Operation, Span, Status
@@ -38,6 +38,7 @@ class Watching:
         self._number = number
         self._wanted = wanted
         self._run_id: str | None = None
+        self._made: dict[Operation, tuple[bool, bool]] = {}
         self._turns: dict[str, tuple[str, Mapping[str, Json]]] = {}
         self._held: tuple[Span, Scope, Part] | None = None
         self._told: set[str] = set()
@@ -45,30 +46,42 @@ class Watching:
         self._known: dict[str, Json] = {}
         self._histories: deque[tuple[int, str, list[Message]]] = deque(maxlen=_MOST_HISTORIES)
 
-    def see(self, scope: Scope, contents: Sequence[Part], links: Sequence[Link]) -> list[Event]:
+    def see(self, scope: Scope, contents: Sequence[Part], links: Sequence[Link]) -> Sequence[Event]:
         """Take in the record of *scope* that was just written, and give the events that it brings.
 
         A message that is still being delivered waits for that, or for whatever comes next.
         """
-        record, operation = scope.record, scope.operation
+        operation = scope.operation
+        starts, ends = self._made.get(operation) or self._find_out(operation)
+        if self._held is None and not starts and not ends and scope.parent is not None and self._run_id is not None:
+            return ()
+        record = scope.record
         found = [] if self._held is None else [self._deliver(scope)]
         if operation is Operation.MESSAGE:
             self._speak(found, scope, contents)
             return found
-        over = record["k"] == "e"
-        if operation is Operation.CHAT and not over:
-            self._asked[record["span_id"]] = links, contents
-        # What kind of run it is, and what it is called, roots and conversations say.
-        whole = operation is Operation.CONVERSATION or scope.parent is None or self._run_id is None
-        starts = (not over or record["end_seq"] == record["seq"]) and (whole or self._wanted(("start", operation)))
-        ends = over and (whole or self._wanted(("end", operation)))
-        if starts or ends:
+        # What kind of run it is, and what it is called, roots say, too.
+        whole = scope.parent is None or self._run_id is None
+        if record["k"] == "s":
+            if operation is Operation.CHAT:
+                self._asked[record["span_id"]] = links, contents
+            if starts or whole:
+                found.append(self._start(self._span(scope)))
+            return found
+        point = record["end_seq"] == record["seq"] and (starts or whole)
+        if ends or whole or point:
             span = self._span(scope)
-            found += [self._start(span)] if starts else []
-            found += [self._end(span, contents)] if ends else []
-        if over:
-            self._asked.pop(record["span_id"], None)
+            found += [self._start(span)] if point else ()
+            found += [self._end(span, contents)] if ends or whole else ()
+        self._asked.pop(record["span_id"], None)
         return found
+
+    def _find_out(self, operation: Operation) -> tuple[bool, bool]:
+        """Say whether the starts and the ends of *operation* are made into events; messages and conversations are."""
+        whole = operation in {Operation.MESSAGE, Operation.CONVERSATION}
+        made = whole or self._wanted(("start", operation)), whole or self._wanted(("end", operation))
+        self._made[operation] = made
+        return made
 
     def _speak(self, found: list[Event], scope: Scope, contents: Sequence[Part]) -> None:
         if scope.record["span_id"] in self._told:
@@ -98,9 +111,12 @@ class Watching:
         at_ns = span.start_ns if span.end_ns is None else max(span.start_ns, span.end_ns)
         seq = span.seq if span.end_seq is None else max(span.seq, span.end_seq)
         call, why = None, None
-        if span.operation in CALLS:
+        if span.operation is Operation.CHAT:
             links, asked = self._asked.get(span.span_id, ((), ()))
-            call = record(span, self._contents([*asked, *contents]), lambda _name: self._history(links))
+            said = (*asked, *contents)
+            call = put_off(span, lambda: self._contents(said), lambda _name: self._history(links))
+        elif span.operation in CALLS:
+            call = record(span, self._contents(contents), lambda _name: ())
         elif span.operation is Operation.CONVERSATION:
             why = ending(span)
         return Event(seq=seq, number=self._number, at_ns=at_ns, phase="end", span=span, call=call, ending=why)
