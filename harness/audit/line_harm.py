@@ -10,11 +10,30 @@ from harness.model import Finding, Severity
 from harness.setups import Chain, Choice, Condition, Plan, Team
 from harness.text import one_line
 
-_RISKY = re.compile(
-    r"(?:^|_)(?:delete|remove|drop|exec|execute|run_code|shell|bash|command|write|send|pay|payment|refund|deploy|"
-    r"purchase|buy|cancel|book|kill)(?:_|$)",
-    re.IGNORECASE,
-)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
+_ACTS = frozenset({
+    "bash", "delete", "deploy", "destroy", "drop", "erase", "exec", "execute", "kill", "overwrite", "publish", "remove",
+    "send", "shell", "shutdown", "sudo", "transfer", "truncate", "uninstall", "wipe", "withdraw", "write",
+})  # fmt: skip
+_ACTS_OR_THINGS = frozenset({"book", "buy", "cancel", "command", "pay", "payment", "purchase", "refund"})
+"""Words that a tool may do, or be about: one that only reads is about them."""
+_READS = frozenset({
+    "check", "count", "describe", "fetch", "find", "get", "history", "info", "is", "list", "lookup", "read", "search",
+    "show", "status", "view",
+})  # fmt: skip
+_RUNS = frozenset({"code", "python", "script", "sql"})
+
+
+def risky(name: str) -> bool:
+    """Say whether a tool of this *name* can do harm: it deletes, sends, pays or runs what it is given."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words or not _ACTS.isdisjoint(words):
+        return bool(words)
+    if words[0] == "run" and not _RUNS.isdisjoint(words):
+        return True
+    return not _ACTS_OR_THINGS.isdisjoint(words) and _READS.isdisjoint((words[0], words[-1]))
+
+
 _COST = re.compile(r"(?:(?:run|day|month)\.)?max_(?:cost_usd|tokens|model_calls)")
 """The limits, by name, that keep the cost of all agents together down."""
 
@@ -112,12 +131,12 @@ class NobodyApproves(RedLine):
         for agent in subject.setup.agents:
             if agent.human == "ALWAYS" or agent.approval:
                 continue
-            risky = [name for name in agent.runs if _RISKY.search(name)]
+            doing = [name for name in agent.runs if risky(name)]
             if agent.code is not None and not agent.code.approved and agent.code.sandboxed is not True:
                 yield self.at(agent, f"{agent.name} runs code, and nobody is asked first")
-            elif risky:
-                tools = ", ".join(one_line(name, 60) for name in risky)
-                yield self.at(agent, f"{agent.name} runs {tools}, and nobody is asked first", tools=risky)
+            elif doing:
+                tools = ", ".join(one_line(name, 60) for name in doing)
+                yield self.at(agent, f"{agent.name} runs {tools}, and nobody is asked first", tools=doing)
 
 
 class RoleMissing(RedLine):

@@ -10,6 +10,7 @@ import pytest
 from harness import check
 from harness.audit import verdicts
 from harness.audit.certificate import certify
+from harness.audit.line_harm import risky
 from harness.audit.lines import CHECKLIST, LINES
 from harness.audit.subject import RedLine, Subject
 from harness.check import Settings
@@ -102,6 +103,28 @@ def test_every_red_line_is_explained_and_stands_in_the_checklist() -> None:
     assert set(LINES) <= set(check.explained())
     assert {code for codes in CHECKLIST.values() for code in codes} == {line.code for line in LINES}
     assert len(CHECKLIST) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("deleteFile", True),
+        ("HTTPSend", True),
+        ("run_python_code", True),
+        ("execute-sql", True),
+        ("book_flight", True),
+        ("make_payment", True),
+        ("get_and_delete", True),
+        ("book_lookup", False),
+        ("get_payment_status", False),
+        ("getRefunds", False),
+        ("list_commands", False),
+        ("run_search", False),
+        ("", False),
+    ],
+)
+def test_a_tool_that_only_reads_of_what_others_do_is_not_risky(name: str, found: bool) -> None:  # noqa: FBT001 - a parameter
+    assert risky(name) == found
 
 
 @pytest.mark.parametrize("name", ["rollback_write", "send", "delete_user", "run_shell"])
