@@ -211,10 +211,13 @@ class CostUnenforceable(Check):
     def see(self, event: Event) -> Iterable[Finding]:
         """Report the first answer without a price."""
         call = event.call
+        if call is None or self._told or call.usage.cost_usd is not None:
+            return ()
+        return self._look(event, call)
+
+    def _look(self, event: Event, call: CallRecord) -> Iterable[Finding]:
         asked = event.phase == "end" and event.span.operation is Operation.CHAT
-        if self._told or self.idle() or call is None or not asked or event.span.status is Status.ERROR:
-            return
-        if cost_usd(call, self.settings) is not None:
+        if self.idle() or not asked or event.span.status is Status.ERROR or cost_usd(call, self.settings) is not None:
             return
         self._told = True
         model = one_line(call.model or "an unnamed model", 60)

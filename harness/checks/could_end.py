@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from harness import semconv
 from harness.model import Ending, EndingKind, Json, Span
@@ -33,10 +34,19 @@ _COUNTING = frozenset({"MaxMessageTermination", "TokenUsageTermination", "Timeou
 def agents(span: Span) -> list[Mapping[str, Json]]:
     """Read who takes part in the conversation *span*, and how each is set up; nothing where it does not say."""
     told = span.attributes.get(semconv.HARNESS_AGENTS)
+    return _read(told) if isinstance(told, str) else _described(told)
+
+
+@lru_cache(16)
+def _read(told: str) -> list[Mapping[str, Json]]:
+    """Read it once for as long as the same take part: an agent that is asked again and again tells it each time."""
     try:
-        found = json.loads(told) if isinstance(told, str) else told
+        return _described(json.loads(told))
     except (ValueError, RecursionError):
         return []
+
+
+def _described(found: Json) -> list[Mapping[str, Json]]:
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, NamedTuple
 
 from harness import prices, semconv
 from harness.call import Call, Reply
@@ -93,20 +93,27 @@ class Reached:
         return f"{name} leaves no room: {used}, and the next call may take {limit.show(self.asked)}"
 
 
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """What is promised to one call."""
-
-    agent: str | None
-    amounts: Mapping[str, float]
-    bound: Bound
-    kept: object = None
-
-
 @dataclass(slots=True)
 class _Account:
     used: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     promised: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """What is promised to one call, and of which accounts."""
+
+    accounts: Sequence[_Account]
+    bound: Bound
+    kept: object = None
+
+
+class _Holding(NamedTuple):
+    """What holds for one agent: what is *looked* at, what calls *take* of which account, and all its *accounts*."""
+
+    looked: Sequence[Limit]
+    taken: Sequence[tuple[Limit, _Account]]
+    accounts: Sequence[_Account]
 
 
 class Budget:
@@ -117,7 +124,7 @@ class Budget:
         self._limits = [limit for limit in limits if limit.span in {"run", "agent"}]
         self._reserving = reserving
         self._accounts: defaultdict[str | None, _Account] = defaultdict(_Account)
-        self._holding: dict[str | None, Sequence[tuple[Limit, _Account]]] = {}
+        self._holding: dict[str | None, _Holding] = {}
         self._lock = threading.Lock()
 
     def reached(self, agent: str | None, now: Mapping[str, float], *, spent: bool = False) -> Reached | None:
@@ -125,53 +132,53 @@ class Budget:
 
         With *spent* what calls use is looked at, too.
         """
-        with self._lock:
-            for limit, account in self._of(agent):
-                if limit.kind in now:
-                    used = now[limit.kind]
-                    # The turn that is going on is counted already.
-                    over = used > limit.most if limit.kind == "turns" else used >= limit.most
-                else:
-                    used = account.used[limit.kind]
-                    over = spent and used >= limit.most
-                if over:
-                    return Reached(limit=limit, used=used)
+        holding = self._holding.get(agent) or self._holds(agent)
+        for limit in holding.looked:
+            used = now[limit.kind]
+            # The turn that is going on is counted already.
+            if used > limit.most if limit.kind == "turns" else used >= limit.most:
+                return Reached(limit=limit, used=used)
+        if spent:
+            with self._lock:
+                for limit, account in holding.taken:
+                    if account.used[limit.kind] >= limit.most:
+                        return Reached(limit=limit, used=account.used[limit.kind])
         return None
 
     def reserve(self, agent: str | None, bound: Bound) -> Ticket | Reached:
         """Promise a call what it may use, or say which limit has no room for it."""
+        holding = self._holding.get(agent) or self._holds(agent)
         with self._lock:
-            for limit, account in self._of(agent):
+            for limit, account in holding.taken:
                 used, promised = account.used[limit.kind], account.promised[limit.kind]
                 asked = room(limit, used, promised, bound, reserving=self._reserving)
                 if asked:
                     return Reached(limit=limit, used=used, promised=promised, asked=asked)
-            for account in self._both(agent):
+            for account in holding.accounts:
                 for kind, amount in bound.most.items():
                     account.promised[kind] += amount
-        return Ticket(agent, bound.most, bound)
+        return Ticket(holding.accounts, bound)
 
     def settle(self, ticket: Ticket, used: Mapping[str, float]) -> None:
         """Put what a call really *used* in place of what was promised to it."""
         with self._lock:
-            for account in self._both(ticket.agent):
-                for kind, amount in ticket.amounts.items():
-                    account.promised[kind] -= amount
-                    if abs(account.promised[kind]) < _DUST:
-                        account.promised[kind] = 0.0
+            for account in ticket.accounts:
+                for kind, amount in ticket.bound.most.items():
+                    left = account.promised[kind] - amount
+                    account.promised[kind] = left if abs(left) >= _DUST else 0.0
                 for kind, amount in used.items():
                     account.used[kind] += amount
 
-    def _of(self, agent: str | None) -> Sequence[tuple[Limit, _Account]]:
-        """List the limits that hold for *agent*, each with the account that it is about: found out once."""
-        found = self._holding.get(agent)
-        if found is None:
+    def _holds(self, agent: str | None) -> _Holding:
+        """Find out what holds for *agent*, once."""
+        with self._lock:
             held = [limit for limit in self._limits if limit.span == "run" or limit.agent == agent]
-            found = self._holding[agent] = [(limit, self._accounts[limit.agent]) for limit in held]
+            found = self._holding[agent] = _Holding(
+                looked=tuple(limit for limit in held if limit.kind not in SPENT),
+                taken=tuple((limit, self._accounts[limit.agent]) for limit in held if limit.kind in SPENT),
+                accounts=tuple(self._accounts[whose] for whose in dict.fromkeys((None, agent))),
+            )
         return found
-
-    def _both(self, agent: str | None) -> list[_Account]:
-        return [self._accounts[whose] for whose in dict.fromkeys((None, agent))]
 
 
 _DUST = 1e-9
@@ -207,10 +214,8 @@ class Bounds:
 
     def of(self, call: Call) -> Bound:
         """Say what *call* may use at most."""
-        if call.operation is Operation.TOOL:
-            return Bound(least={"tool_calls": 1}, most={"tool_calls": 1})
         if call.operation is not Operation.CHAT:
-            return Bound(least={}, most={})
+            return _TOOL if call.operation is Operation.TOOL else _NOTHING
         request = call.request
         parameters = request.get("parameters") or {}
         given = self._said(request.get("messages") or ()) + self._offered(request.get("tools") or ())
@@ -248,6 +253,8 @@ class Bounds:
         return found
 
 
+_TOOL: Final = Bound(least={"tool_calls": 1}, most={"tool_calls": 1})
+_NOTHING: Final = Bound(least={}, most={})
 _MOST_HISTORIES = 64
 _AROUND = len("[]")
 
