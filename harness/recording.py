@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import sys
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -265,6 +266,8 @@ def uninstrument() -> None:
     if _threads is not None:
         _threads.uninstrument()
         _threads = None
+        if vars(threading.Timer).get("start") is threading.Thread.start:
+            del threading.Timer.start  # put back where it was only inherited
     recording.journal.close()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,15 @@ def test_opentelemetry_finds_the_instrumentor_and_takes_it_on_and_off(tmp_path: 
         proxy().initiate_chat(assistant("helper", server), message="Hello?", max_turns=1)
     assert [run.summary.model_calls for run in runs(tmp_path / "s")] == [1]
     assert sum(span.name.startswith("chat ") for span in exporter.get_finished_spans()) == 1
+
+
+def test_taking_the_harness_off_leaves_threads_as_they_were(tmp_path: Path) -> None:
+    kinds = (threading.Thread, threading.Timer, ThreadPoolExecutor)
+    before = [dict(vars(kind)) for kind in kinds]
+    harness.instrument(tmp_path / "s")
+    assert [dict(vars(kind)) for kind in kinds] != before
+    harness.uninstrument()
+    assert [dict(vars(kind)) for kind in kinds] == before
 
 
 def test_the_instrumentor_imports_no_sdk(tmp_path: Path) -> None:
