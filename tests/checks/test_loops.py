@@ -194,6 +194,40 @@ def text_part(text):
     return {"type": "text", "content": text}
 
 
+def thought(text):
+    return {"type": "reasoning", "content": text}
+
+
+def test_the_same_call_is_the_same_whatever_was_thought_before_it():
+    wording = ("I should look it up.", "Perhaps page 7 has it; look there.", "Let me try to look once more.")
+    said = [("ann", [thought(text), call("look", {"page": 7})]) for text in wording]
+    (finding,) = loops(talk(said))
+    assert finding.evidence["messages"] == [0, 1, 2]
+
+
+def test_thoughts_that_come_back_are_no_loop_and_nobody_answers_itself_by_thinking():
+    said = [
+        each
+        for turn in range(8)
+        for each in (
+            ("ann", [thought("The request is not satisfied yet.")]),
+            ("ann", [thought("Next speaker: ben")]),
+            f"ann: Please read page {turn} of the report and tell me what it says.",
+            ("ann", [thought("I wait for ben.")]),
+            f"ben: Page {turn} names {turn * 3} towns and {turn * 5} rivers.",
+        )
+    ]
+    assert judge(talk(said), select=["L"]) == []
+
+
+def test_an_answer_is_new_though_its_sender_thought_of_it_before():
+    said = ["user: Tell me of the towns along the river, one after the other."]
+    for turn in range(8):
+        answer = f"The town number {turn} has {turn * 113 + 40} houses and {turn * 7 + 3} bridges over the river"
+        said += [("ann", [thought(answer)]), f"ann: {answer}.", f"user: And what of town {turn + 1}?"]
+    assert judge(talk(said), select=["L"]) == []
+
+
 CONTINUE = "proxy: Continue. Put the answer in \\boxed{} or write SOLUTION_FOUND."
 
 

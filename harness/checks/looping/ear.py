@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.checks.looping.reading import is_thought
 from harness.checks.looping.talk import Heard, Talk
 from harness.model import Event, Json, Operation
 
@@ -20,7 +21,7 @@ class Ear:
         self._heard: Heard | None = None
 
     def hear(self, event: Event) -> Heard | None:
-        """Tell what is known of loops after *event*; None if no message was said."""
+        """Tell what is known of loops after *event*; None if nothing was said. What an agent thinks is not said."""
         if event is not self._event:
             self._event, self._heard = event, None
             self._heard = self._take_in(event)
@@ -29,6 +30,8 @@ class Ear:
     def _take_in(self, event: Event) -> Heard | None:
         message = event.message
         if message is not None:
+            if is_thought(message):
+                return None
             talk = self._talks.pop(message.conversation_id, None) or Talk()
             self._talks[message.conversation_id] = talk
             if len(self._talks) > MOST_TALKS:

@@ -122,16 +122,28 @@ def _failed(text: str) -> bool:
     return any(sign in text for sign in _FAILURES) and _FAILED.search(text) is not None
 
 
-def _parts(message: Message) -> Iterator[Mapping[str, Json]]:
+def is_thought(message: Message) -> bool:
+    """Say whether *message* is only what its sender thought."""
     parts = message.body.get("parts")
-    return (part for part in parts if isinstance(part, dict)) if isinstance(parts, list) else iter(())
+    return isinstance(parts, list) and bool(parts) and all(map(_thought, parts))
+
+
+def _thought(part: Json) -> bool:
+    return isinstance(part, dict) and part.get("type") == "reasoning"
+
+
+def _parts(message: Message) -> Iterator[Mapping[str, Json]]:
+    """Give what was said and done: what an agent thinks nobody hears, and is worded anew each time."""
+    parts = message.body.get("parts")
+    said = parts if isinstance(parts, list) else []
+    return (part for part in said if isinstance(part, dict) and part.get("type") != "reasoning")
 
 
 def _part(part: Mapping[str, Json]) -> Json:
     if part.get("type") == "tool_call":
         return {"call": part.get("name"), "arguments": _arguments(part.get("arguments"))}
     text = part_text(part)
-    if text or part.get("type") in {"text", "reasoning", "tool_call_response"}:
+    if text or part.get("type") in {"text", "tool_call_response"}:
         worked_on = part.get("type") == "tool_call_response" or text.startswith(RESULT)
         said = canonical_text(text, ids=worked_on)
         return {"said": said} if said else None
