@@ -266,8 +266,8 @@ def uninstrument() -> None:
     if _threads is not None:
         _threads.uninstrument()
         _threads = None
-        if vars(threading.Timer).get("start") is threading.Thread.start:
-            del threading.Timer.start  # put back where it was only inherited
+        if "start" in vars(threading.Timer):
+            del threading.Timer.start  # it is only inherited, and what is put back is the wrapped one
     recording.journal.close()
 
 
