@@ -144,7 +144,8 @@ def _told(error: BaseException) -> str:
     if isinstance(error, HarnessError):
         raise error
     _missing_framework(error)
-    return f"it raised {type(error).__qualname__}: {one_line(error, 300)}"
+    said = str(error).partition("\nTraceback")[0]  # AgentChat's teams hand the whole of it on
+    return f"it raised {type(error).__qualname__}: {one_line(said, 300)}"
 
 
 def _own(scenario: Scenario, patience_s: float | None) -> bool:

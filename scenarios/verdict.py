@@ -15,6 +15,7 @@ from . import outside, telling
 from .exchanges import Outcome
 from .judge import Opinions
 from .nearest import word
+from .replaying import CassetteMissError
 from .unmet import unmet
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 PASSED, FAILED, INCONCLUSIVE, ERROR = "passed", "failed", "inconclusive", "error"
 _STOPPED = frozenset({"B207", "stopped-by-guard"})
 _FAILED = frozenset({"T307", "ended-by-error"})
+_PARTED = CassetteMissError.__name__
+"""What is found of a replay and names this is about the replay, not its agents, and is told as where it parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,8 @@ def decide(  # noqa: PLR0913 - all that is known of how it went
         if not against and judged.unclear:
             said = INCONCLUSIVE, Exit.FINDINGS, list(judged.unclear), []
     outcome, code, reasons, hints = said
+    if code is Exit.DIVERGED:
+        findings = [found for found in findings if _PARTED not in found.text]
     if run is None and not reasons:
         outcome, code = INCONCLUSIVE, Exit.FINDINGS
         reasons = ["no conversation took place: AutoGen was not used, or before the harness was attached"]

@@ -56,7 +56,8 @@ class Gates:
         kept = baselines.read(self.baseline) if self.baseline.exists() else baselines.Baseline(path=self.baseline)
         made, left = baselines.update(kept, verdicts)
         made.write()
-        say(f"harness: the baseline {printable(self.baseline)} holds {len(made.entries)} scenarios")
+        count = len(made.entries)
+        say(f"harness: the baseline {printable(self.baseline)} holds {count} scenario{'' if count == 1 else 's'}")
         for name in left:
             say(f"  not taken in, since it did not pass: {one_line(name, 80)}")
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _MOST_CALLS = 60
 _WIDTH = 720
-_NAMES = 150
+_NAMES = 190
+_LONGEST = 24
 _ROW = 20
 _HIGH = 120
 _LEAST = 2
@@ -68,7 +69,7 @@ def _when(run: Run) -> Iterator[str]:
     for number, call in enumerate(calls):
         took = max(0, (call.span.end_ns or 0) - call.span.start_ns)
         left, width = _NAMES + (call.span.start_ns - start) * scale, max(_LEAST, took * scale)
-        name = one_line(f"{call.agent or ''} · {_word(call)}", 24)
+        name = _named(call)
         top = number * _ROW
         rows.append(
             f"<text x='{_NAMES - 8}' y='{top + 14}' text-anchor='end'>{esc(name)}</text>"
@@ -80,6 +81,12 @@ def _when(run: Run) -> Iterator[str]:
     notes = ["times are those of the replay" if run.summary.mode == "replay" else "", f"{more} more" if more else ""]
     note = ", ".join(filter(None, notes))
     yield _figure("Calls, in order of time", _WIDTH, len(calls) * _ROW + 4, "".join(rows), note)
+
+
+def _named(call: CallRecord) -> str:
+    """Name a call beside its bar: of a long name of an agent the beginning, so that what it did can be read."""
+    what = one_line(_word(call), _LONGEST // 2)
+    return f"{one_line(call.agent, _LONGEST - len(what) - 3)} · {what}" if call.agent else what
 
 
 def _word(call: CallRecord) -> str:
@@ -134,7 +141,7 @@ def _rows(used: Mapping[str, int], cost: Mapping[str, float]) -> Iterator[str]:
         top, width = number * _ROW, max(_LEAST, (_WIDTH - _NAMES - 150) * count / most)
         told = f"{figures.count(count)} · {figures.money(cost.get(who))}"
         yield (
-            f"<text x='{_NAMES - 8}' y='{top + 14}' text-anchor='end'>{esc(one_line(who, 22))}</text>"
+            f"<text x='{_NAMES - 8}' y='{top + 14}' text-anchor='end'>{esc(one_line(who, _LONGEST))}</text>"
             f"<rect class='chat' x='{_NAMES}' y='{top + 4}' width='{width:.1f}' height='12' rx='2'/>"
             f"<text class='dim' x='{_NAMES + width + 5:.1f}' y='{top + 14}'>{esc(told)}</text>"
         )

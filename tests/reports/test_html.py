@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.model import SYNTHETIC_NS
+from harness.reports import charts
 from harness.reports.html import render
 from harness.text import printable
 from tests.reports.samples import HOSTILE, a_case, a_report, a_run
@@ -101,3 +103,11 @@ def test_a_run_whose_times_nobody_knows_has_no_chart_of_times():
     assert "Calls, in order of time" in render(a_report(a_case(run=lambda: run)))
     made_up = replace(run, summary=replace(run.summary, started_ns=SYNTHETIC_NS))
     assert "Calls, in order of time" not in render(a_report(a_case(run=lambda: made_up)))
+
+
+def test_of_an_agent_with_a_long_name_a_chart_still_says_what_it_did():
+    run = a_run("It is 3.", who="RoundRobinGroupChatManager")
+    labels = {name for name in re.findall(r"text-anchor='end'>([^<]+)<", "".join(charts.of(run))) if "·" in name}
+    assert labels
+    assert all(len(label) <= 24 and label.endswith(" · chat") for label in labels)
+    assert any(label.startswith("RoundRobin") for label in labels)

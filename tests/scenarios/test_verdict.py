@@ -137,6 +137,12 @@ def test_a_divergence_is_told_first_and_alone():
     )
 
 
+def test_what_is_found_of_a_replay_because_it_parted_is_not_told_again():
+    parted = replace(ENDED, text="the conversation ended with CassetteMissError: model call 1 of 'coder' …")
+    diverged = verdict(run=a_run(), replayed=played(DIVERGENCE, misses=1), findings=[LOOP, parted])
+    assert diverged.findings == (LOOP,)
+
+
 def test_a_difference_that_was_served_is_a_remark_and_says_so():
     served = verdict(run=a_run(), replayed=played(replace(DIVERGENCE, served=True), hits=1, changed=1))
     assert (served.outcome, served.hints) == ("passed", ())
