@@ -141,7 +141,6 @@ def _as_it_is(_agent: str | None) -> Mapping[str, str]:
 
 _recording: Recording | None = None
 _hooked: set[str] = set()
-_threads: Any = None
 
 
 def instrument(  # noqa: PLR0913 - each as a program may want to set it
@@ -197,7 +196,7 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
         _recording.guard(guard)
     if mode == "replay":
         _recording.undo.enter_context(_recording.walls.standing())
-    _follow_threads()
+    _follow_threads(_recording.undo)
     for adapter in adapters():
         _attach_when_imported(adapter)
     return _recording
@@ -256,18 +255,13 @@ def adapters() -> tuple[Any, ...]:
 
 def uninstrument() -> None:
     """Stop recording: every hook is taken off and the journal is sealed. Nothing happens if nothing is attached."""
-    global _recording, _threads  # noqa: PLW0603
+    global _recording  # noqa: PLW0603
     if _recording is None:
         return
     recording, _recording = _recording, None
     recording.undo.close()
     for adapter in recording.adapters:
         adapter.detach()
-    if _threads is not None:
-        _threads.uninstrument()
-        _threads = None
-        if "start" in vars(threading.Timer):
-            del threading.Timer.start  # it is only inherited, and what is put back is the wrapped one
     recording.journal.close()
 
 
@@ -295,15 +289,22 @@ def _attach(adapter: Any) -> None:  # noqa: ANN401
     _recording.adapters.append(attached)
 
 
-def _follow_threads() -> None:
+def _follow_threads(undo: contextlib.ExitStack) -> None:
     """Let the open operation follow into threads, with OpenTelemetry's own instrumentation, unless it is on already."""
-    global _threads  # noqa: PLW0603
     from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 
     instrumentor = ThreadingInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry:
+        if "start" not in vars(threading.Timer):
+            undo.callback(_inherit_start)
         instrumentor.instrument()
-        _threads = instrumentor
+        undo.callback(instrumentor.uninstrument)
+
+
+def _inherit_start() -> None:
+    """Let a timer start as any thread does: the instrumentation leaves it the method that it had wrapped already."""
+    if "start" in vars(threading.Timer):
+        del threading.Timer.start
 
 
 @contextlib.contextmanager
