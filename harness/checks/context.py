@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from harness import semconv
 from harness.check import CHATS_END, MESSAGES, Check, Need, Settings
-from harness.model import CallRecord, Event, Finding, Message, Operation, Severity, part_text
+from harness.model import CallRecord, Event, Finding, Message, Operation, Severity, Status, part_text
 from harness.text import one_line
 from harness.windows import window
 
@@ -156,12 +157,20 @@ def _nth(number: int) -> str:
     return {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}.get(number, f"{number}th")
 
 
+# As OpenAI (and what speaks its API), Anthropic and Google say it.
+_TOO_LONG = re.compile(
+    r"(?i)context_length_exceeded|maximum context length|exceed\w* [^.]{0,40}context (?:window|length)"
+    r"|prompt is too long|input token count [^.]{0,40}exceeds"
+)
+
+
 class WindowNearlyFull(Check):
-    """A call nearly filled its model's window.
+    """A call nearly filled its model's window, or did not fit into it.
 
     Why: what does not fit is refused by the provider, or cut off by the framework without a word, and the answer has to
     fit in as well. `share` of the window is where it is told, once for each agent and model. How much a model takes is
-    read off a table in the package (`harness/windows.py`, with its date); of a model that is not in it nothing is said.
+    read off a table in the package (`harness/windows.py`, with its date); of a model that is not in it nothing is said
+    before its provider refuses a call, which is a warning.
 
     Fix: send less: limit the history, summarise, cut long results. Or use a model with a larger window.
     """
@@ -179,7 +188,10 @@ class WindowNearlyFull(Check):
         self._told: set[tuple[str | None, str]] = set()
 
     def see(self, event: Event) -> Iterable[Finding]:
-        """Hold what was sent, and answered, against the window."""
+        """Hold what was sent, and answered, against the window; hear what a provider says that refused."""
+        call = event.call
+        if call is not None and event.span.status is Status.ERROR:
+            yield from self._refused(event, call)
         call = _answered(event)
         sent = call.usage.input_tokens if call is not None else None
         if call is None or not sent or not call.model:
@@ -197,6 +209,20 @@ class WindowNearlyFull(Check):
                 span_id=event.span.span_id,
                 evidence={"agent": call.agent, "model": call.model, "tokens": used, "window": room},
             )
+
+    def _refused(self, event: Event, call: CallRecord) -> Iterable[Finding]:
+        told = (call.agent, f"{call.model} refused")
+        if told in self._told or len(self._told) >= _MOST_AGENTS or not _TOO_LONG.search(call.error or ""):
+            return
+        self._told.add(told)
+        finding = self.finding(
+            f"{one_line(call.model or 'a model', _SHOWN)} refused a call of {call.agent or 'an agent'}, "
+            "which did not fit into its window",
+            seq=event.number,
+            span_id=event.span.span_id,
+            evidence={"agent": call.agent, "model": call.model, "refused": True},
+        )
+        yield replace(finding, severity=Severity.WARNING)
 
 
 class AnswerCutOff(Check):
