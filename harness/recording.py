@@ -255,7 +255,7 @@ def adapters() -> tuple[Any, ...]:
 
 def uninstrument() -> None:
     """Stop recording: every hook is taken off and the journal is sealed. Nothing happens if nothing is attached."""
-    global _recording  # noqa: PLW0603
+    global _recording
     if _recording is None:
         return
     recording, _recording = _recording, None
