@@ -15,7 +15,7 @@ from harness import plugins
 from harness.cli import figures
 from harness.cli.common import say
 from harness.cli.progress import Progress
-from harness.errors import HarnessError
+from harness.errors import Exit, HarnessError
 from harness.model import Severity
 from harness.text import one_line, printable
 
@@ -157,7 +157,8 @@ def row(verdict: Any) -> str:  # noqa: ANN401
         )
     messages, calls, used, cost = numbers
     counting = (each.code for each in verdict.findings if each.severity is not Severity.NOTE and not each.suppressed)
-    codes = " ".join(dict.fromkeys(counting)) or (figures.UNKNOWN if summary is None else "none")
+    unjudged = summary is None or verdict.code is Exit.DIVERGED
+    codes = " ".join(dict.fromkeys(counting)) or (figures.UNKNOWN if unjudged else "none")
     time = figures.duration(round(verdict.seconds * 1e9)) if verdict.seconds else figures.UNKNOWN
     return (
         f"  {mark} {one_line(verdict.name, _NAME):<{_NAME}} {messages:>8} {calls:>5} {used:>7} {cost:>9} "

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness import plugins
+from harness import figures, plugins
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ class Case:
     def problems(self) -> tuple[Finding, ...]:
         """The findings that nobody asked for and that no project suppresses."""
         return tuple(each for each in self.findings if each.suppressed is None and not self.wanted(each))
+
+    @property
+    def unfound(self) -> str:
+        """Say that there are no findings; of nothing, and of a replay that parted, none is known."""
+        return figures.UNKNOWN if self.summary is None or self.diverged else "none"
 
     def agent(self, finding: Finding) -> str | None:
         """Give the agent that *finding* is about first, if it is about one."""

@@ -64,7 +64,7 @@ def _table(cases: Iterable[Case]) -> Iterator[str]:
     for number, case in enumerate(cases, start=1):
         about = case.summary
         used = figures.tokens(about) if about else None
-        codes = " ".join(dict.fromkeys(finding.code for finding in case.findings)) or "none"
+        codes = " ".join(dict.fromkeys(finding.code for finding in case.findings)) or case.unfound
         cells = (
             figures.count(about.messages if about else None),
             figures.count(about.model_calls if about else None),

@@ -49,7 +49,7 @@ def _cells(case: Case) -> tuple[str, ...]:
     time = figures.duration(None if case.seconds is None else round(case.seconds * 1e9))
     asides = ((one.code, case.aside(one)) for one in case.findings)
     codes = dict.fromkeys(f"{code} ({aside})" if aside else code for code, aside in asides)
-    found = ", ".join(_inline(code) for code in codes) or "none"
+    found = ", ".join(_inline(code) for code in codes) or case.unfound
     mark = f"{MARKS[case.outcome]} {case.outcome}"
     return mark, _inline(one_line(case.name, 80)), *numbers, time, found
 
