@@ -11,8 +11,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
+from typing import NamedTuple
 
 from harness.canonical import canonical
 from harness.model import Json, Message, part_text
@@ -27,11 +29,11 @@ _TIMES = (
     (re.compile(r"\b\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),
 )
-_CLOCK = re.compile(r"\d:\d\d")
+_CLOCK = re.compile(r":(?<=\d:)\d\d")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 _TOKEN = re.compile(r"[^\W_]+(?:[_.,:/@'’\-]+[^\W_]+)*")
 _WORD = re.compile(r"[^\W_]+")
-_NAME = re.compile(r"(?<=[a-z,;)] )[A-Z]\w+")
+_NAME = re.compile(r" (?<=[a-z,;)] )([A-Z]\w+)")
 _NUMBERED = re.compile(r"^[ \t>*#\-]*(?:[^\W\d_]+[ \t]+)?\d{1,2}[.):](?=\s)", re.MULTILINE)
 _FENCE = re.compile(r"```[\w+\-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _FAILED = re.compile(
@@ -166,26 +168,45 @@ def _as_text(value: Json) -> str:
 
 def _content(text: str, names: frozenset[str]) -> tuple[frozenset[str], frozenset[str], frozenset[tuple[str, str]]]:
     """Give the words, the facts and the neighbours in *text*. The numbers of a list count for nothing."""
-    order = [token for token in _TOKEN.findall(_NUMBERED.sub(" ", text).lower()) if token not in names]
-    words = set(order)
+    order: list[str] = []
     facts: set[str] = set()
-    read: dict[str, list[str]] = {}
-    for token in [token for token in words if not token.isalpha()]:
-        words.discard(token)
-        word = token[:_LONGEST_WORD].removesuffix("'s").removesuffix("’s")
-        if word in names:
-            read[token] = []
-        elif _is_fact(word):
-            read[token] = [_number(word)]
-            facts.update(read[token])
-        else:
-            read[token] = _WORD.findall(word)
-            words.update(read[token])
-    if read:
-        order = [each for token in order for each in read.get(token, (token,))]
+    for chunk in _NUMBERED.sub(" ", text).lower().split():
+        if chunk.isalpha():
+            if chunk not in names:
+                order.append(chunk)
+            continue
+        for token in (_tokens if len(chunk) <= _LONGEST_WORD else _tokens.__wrapped__)(chunk):
+            if token.whole not in names and token.bare not in names:
+                order += token.read
+                if token.fact:
+                    facts.update(token.read)
+    words = frozenset(order).difference(facts)
     facts.update(name for found in _NAME.findall(text) if (name := found.lower()) not in names)
     pairs = frozenset(pairwise(order)) if len(order) > 3 else frozenset()  # noqa: PLR2004
-    return frozenset(words), frozenset(facts), pairs
+    return words, frozenset(facts), pairs
+
+
+class _Token(NamedTuple):
+    """A word or a fact as it stands in a text, without the ending of a possessive, and as it is read."""
+
+    whole: str
+    bare: str
+    fact: bool
+    read: tuple[str, ...]
+
+
+@lru_cache(4096)
+def _tokens(chunk: str) -> tuple[_Token, ...]:
+    """Read what stands between two spaces and is more than letters; most of it comes again, as "it's" and "done."."""
+    return tuple(map(_token, _TOKEN.findall(chunk)))
+
+
+def _token(whole: str) -> _Token:
+    if whole.isalpha():
+        return _Token(whole, whole, fact=False, read=(whole,))
+    bare = whole[:_LONGEST_WORD].removesuffix("'s").removesuffix("’s")
+    fact = _is_fact(bare)
+    return _Token(whole, bare, fact=fact, read=(_number(bare),) if fact else tuple(_WORD.findall(bare)))
 
 
 def _is_fact(word: str) -> bool:
