@@ -224,14 +224,16 @@ class Guard:
     def release(self, state: _Guarded, ticket: Ticket | None) -> None:
         """Take back what was promised to a call that is not made."""
         if ticket is not None:
-            self._settled(state, ticket, {})
+            self._settled(state, ticket, {}, kept={})
 
     def settle(self, state: _Guarded, ticket: Ticket | None, call: Call, reply: Reply | None) -> None:
         """Put what *call* really used in place of what was promised to it."""
         if ticket is None:
             return
         try:
-            self._settled(state, ticket, budgets.used(call, reply, ticket.bound, self._settings.prices))
+            used = budgets.used(call, reply, ticket.bound, self._settings.prices)
+            # A replay is held to the run's limits as the run was; of the day's money it takes nothing.
+            self._settled(state, ticket, used, kept={} if reply is not None and reply.replayed else used)
         except Exception as error:  # noqa: BLE001 - likewise
             self._broke(state, error)
 
@@ -307,10 +309,12 @@ class Guard:
         state.budget.settle(ticket, {})
         return refused
 
-    def _settled(self, state: _Guarded, ticket: Ticket, used: Mapping[str, float]) -> None:
+    def _settled(
+        self, state: _Guarded, ticket: Ticket, used: Mapping[str, float], *, kept: Mapping[str, float]
+    ) -> None:
         state.budget.settle(ticket, used)
         if self._ledger is not None and isinstance(ticket.kept, Promise):
-            self._ledger.settle(ticket.kept, used)
+            self._ledger.settle(ticket.kept, kept)
 
     def _found(self, state: _Guarded, event: Event, finding: Finding) -> None:
         """Stop the run for an error; note a warning, or have it told to the agent that spoke."""

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 import harness
+from harness import plugins
+from harness.guarding import budgets
+from harness.guarding.ledger import Ledger
 from harness.model import EndingKind
 from tests.adapters.stage import THEIR_WARNINGS, assistant, config, group, proxy, recording
 from tests.server import Reply, Request, ScriptedServer, ToolCall
@@ -178,3 +181,30 @@ def test_a_program_that_wants_it_raised_gets_the_clients_error_with_agentwalls_b
     assert error.response.json()["error"] == error.body
     assert "run_limit_exceeded" in str(error)
     assert ended(seen)[0] is EndingKind.STOPPED
+
+
+def test_a_replay_is_held_to_the_limits_of_the_run_and_takes_nothing_of_the_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_STORE", str(tmp_path / "store"))
+    cassette = plugins.sibling("scenarios.cassette")
+    limits = {"max_model_calls": 3, "day.max_tokens": 1_000_000}
+
+    def used(store: Path) -> float:
+        return Ledger(store, budgets.limits(limits)).used("day", "tokens")
+
+    with ScriptedServer(talk_on) as server:
+        ann, bob = pair(server)
+        with recording(tmp_path / "recorded", mode="record") as seen:
+            ann.initiate_chat(bob, message="Go on.", max_turns=3)
+        cassette.from_runs([seen.run]).write(tmp_path / "c.jsonl")
+        assert len(server.log) == 5
+    with ScriptedServer([]) as silent:
+        ann, bob = pair(silent)
+        with harness.replay(tmp_path / "c.jsonl"), harness.guard(limits, checks=["B"]) as guard:
+            result = ann.initiate_chat(bob, message="Go on.", max_turns=3)
+        assert silent.log == []
+    assert guard.reason == "the limit of 3 model calls was reached"
+    assert len(result.chat_history) == 4
+    (file,) = tmp_path.rglob("budgets/*.jsonl")
+    assert used(file.parent.parent) == 0
