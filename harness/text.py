@@ -201,8 +201,16 @@ def redactor(environment: Mapping[str, str] | None = None, *, key: bytes = b"") 
 def _by_shape(text: str, kinds: Iterable[tuple[str, str, re.Pattern[str]]], key: bytes) -> str:
     for kind, literal, pattern in kinds:
         if literal in text:
-            text = pattern.sub(lambda match, kind=kind: mark(kind, match[0], key), text)  # type: ignore[misc]
+            text = pattern.sub(lambda match, kind=kind: _marked(kind, match[0], key), text)  # type: ignore[misc]
     return text
+
+
+_MARK = re.compile(r"\[secret:[\w-]+:[0-9a-f]{4,}\]")
+
+
+def _marked(kind: str, found: str, key: bytes) -> str:
+    """Stand in for what was *found*, unless that is done: what is redacted stays as it is when it is redacted again."""
+    return found if _MARK.fullmatch(found) else mark(kind, found, key)
 
 
 def _by_field(text: str, key: bytes) -> str:

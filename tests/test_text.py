@@ -52,6 +52,30 @@ def test_a_secret_of_a_known_shape_leaves_its_mark(kind: str, secret: str) -> No
         assert mark(kind, secret) in redact(text)
 
 
+PLACES = [
+    *SECRETS.values(),
+    "https://bob:s3cr3tpass@db.example.com/x",
+    "https://bob:MyOwnValue77@db.example.com/x",
+    "https://api.example.com/x?api_key=abcdefghi&b=1",
+    "https://api.example.com/x?token=sk-abcdefghijklmnop1234",
+    "https://api.example.com/x?sig=abcdefghijk",
+    "Authorization: Bearer abcdefghijklmnopqrstuv",
+    "Basic dXNlcjpwYXNzd29yZA==",
+    '{"arguments": "{\\"api_key\\": \\"abcdefghi\\"}"}',
+    "{'password': 'abcdefghi'}",
+]
+
+
+@given(st.lists(st.sampled_from(PLACES), min_size=1), st.sampled_from([" ", "\n", ", "]))
+def test_what_is_redacted_stays_as_it_is_when_it_is_redacted_again(texts: list[str], between: str) -> None:
+    redact = redactor({"MY_API_KEY": "MyOwnValue77"})
+    for text in (between.join(texts), json.dumps({"a": texts})):
+        once = redact(text)
+        assert once != text
+        assert redact(once) == once
+        assert redactor({}, key=b"another store's")(once) == once
+
+
 @given(st.text(min_size=8, max_size=40).filter(lambda text: text.strip() == text and not text.startswith("/")))
 def test_the_value_of_a_secret_variable_is_found_plain_and_inside_json(secret: str) -> None:
     redact = redactor({"MY_API_KEY": secret})
