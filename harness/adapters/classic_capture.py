@@ -111,6 +111,7 @@ def _contained(original: Function) -> Function:
         self._work_dir = Path(given.get("work_dir") or ".")
         self._bind_dir = Path(given.get("bind_dir") or self._work_dir)
         self._timeout = given.get("timeout", 60)
+        self._cleanup = lambda: None
 
     return __init__
 

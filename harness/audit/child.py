@@ -78,7 +78,9 @@ class Looking:
             )
             self.leave(found.document())
         except HarnessError as error:
-            self.leave({"error": str(error), "hint": self._instead() or error.hint, "exit": int(error.code)})
+            place = here()
+            where = f"; its first {what} is in line {place.line}" if what and place is not None else ""
+            self.leave({"error": f"{error}{where}", "hint": self._instead() or error.hint, "exit": int(error.code)})
         except BaseException as error:  # noqa: BLE001 - told by the parent, as a fault of ours
             told = "".join(traceback.format_exception(error))
             self.leave(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import importlib.util
 import inspect
 import json
 import linecache
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from harness.errors import UsageError
 
@@ -42,12 +43,31 @@ def source(path: Path) -> str:
     return "\n".join(placed) + "\n"
 
 
+class _Display(ModuleType):
+    """What ``IPython.display`` is where there is no IPython: whatever it has shows nothing."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a notebook shows
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *_args, **_kwargs: None
+
+
+def _without_jupyter() -> None:
+    """Have notebooks show nothing where IPython is not installed: what they show takes no part in what is judged."""
+    if importlib.util.find_spec("IPython") is None:
+        display = _Display("IPython.display")
+        package = ModuleType("IPython")
+        package.__dict__.update(__path__=[], display=display, get_ipython=lambda: None)
+        sys.modules.update({"IPython": package, "IPython.display": display})
+
+
 def run(path: Path) -> None:
     """Run the notebook *path* as a program of its own, ``await`` outside of functions included."""
     text = source(path)
+    _without_jupyter()
     linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
     module = ModuleType("__main__")
-    module.__file__ = str(path)
+    module.__dict__.update(__file__=str(path), display=lambda *_shown, **_how: None)
     sys.modules["__main__"] = module
     code = compile(text, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     waiting = eval(code, vars(module))  # noqa: S307 - to run the target is what is asked for
