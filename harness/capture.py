@@ -35,6 +35,7 @@ _STAYS = frozenset(
         semconv.HARNESS_CONVERSATION_PATTERN,
         semconv.HARNESS_ENDING,
         semconv.HARNESS_ENDING_AGENT,
+        semconv.HARNESS_ENDING_CONDITION,
         semconv.HARNESS_FAULT,
         semconv.HARNESS_FRAMEWORK,
         semconv.HARNESS_GUARD,

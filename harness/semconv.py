@@ -71,6 +71,7 @@ HARNESS_CONVERSATION_PATTERN: Final = "harness.conversation.pattern"  # two_agen
 HARNESS_ENDING: Final = "harness.ending"  # one of model.EndingKind
 HARNESS_ENDING_AGENT: Final = "harness.ending.agent"
 HARNESS_ENDING_DETAIL: Final = "harness.ending.detail"
+HARNESS_ENDING_CONDITION: Final = "harness.ending.condition"  # name of the framework's condition; of several, ", "
 HARNESS_SENDER: Final = "harness.message.sender"
 HARNESS_RECIPIENTS: Final = "harness.message.recipients"  # list of strings, in order of delivery
 HARNESS_ROLE: Final = "harness.message.role"

@@ -25,7 +25,7 @@ from harness.adapters import (
 )
 from harness.adapters import agentchat_stops as stops
 from harness.adapters.agentchat_agents import USER, others
-from harness.adapters.agentchat_endings import cut_short, ending
+from harness.adapters.agentchat_endings import condition, cut_short, ending
 from harness.adapters.agentchat_frames import without_ours
 from harness.adapters.agentchat_setup import describe, settings
 from harness.adapters.generators import closing, stepped
@@ -182,19 +182,21 @@ class AgentChat:
     def _ended(self, scope: Scope | None, error: BaseException | None) -> None:
         if scope is None:
             return
-        notes = scope.notes
+        notes, met = scope.notes, None
         if error is not None and not (isinstance(error, GeneratorExit) and "stop" in notes):
             found = cut_short(error, notes.get("why"))
         elif "stopped" in notes:
             found = ending_of(notes["stopped"])
         elif "manager" in notes:
             found = ending(notes.get("stop"), notes["manager"], decides=notes["decides"])
+            met = condition(notes.get("stop"), notes["manager"])
         else:
             found = Ending(kind=EndingKind.ANSWERED, agent=notes.get("speaker"))
         said = {
             semconv.HARNESS_ENDING: found.kind.value,
             semconv.HARNESS_ENDING_AGENT: found.agent,
             semconv.HARNESS_ENDING_DETAIL: found.detail,
+            semconv.HARNESS_ENDING_CONDITION: met,
         }
         if isinstance(error, Exception) and notes.get("why") is not None:
             said[semconv.ERROR_MESSAGE] = f"{notes['why'].error_type}: {notes['why'].error_message}"

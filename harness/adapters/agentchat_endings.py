@@ -46,6 +46,11 @@ def ending(stop: Any, manager: str, *, decides: bool) -> Ending:
     return Ending(kind=min(kinds, key=lambda kind: kind is not EndingKind.TERMINATION_MESSAGE), detail=text)
 
 
+def condition(stop: Any, manager: str) -> str | None:
+    """Name the condition that the message *stop* is of, or several between commas; None where *manager* spoke."""
+    return None if stop is None or stop.source == manager else str(stop.source)
+
+
 def cut_short(error: BaseException, why: Any) -> Ending:
     """Say why a run ended with *error*; *why* is the error that the manager told of, if it did."""
     if isinstance(error, GeneratorExit):

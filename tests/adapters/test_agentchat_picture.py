@@ -467,12 +467,16 @@ ENDINGS: list[tuple[Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("condition", "kind", "words"), ENDINGS)
-async def test_a_condition_that_stops_a_team_is_told_in_its_own_words(
+async def test_a_condition_that_stops_a_team_is_told_by_its_name_and_in_its_own_words(
     store: Path, condition: Any, kind: str, words: str
 ) -> None:
+    met = condition()
     with ScriptedServer(rules(ROUND)) as server, recording(store) as seen:
-        result = await pair(server, termination_condition=condition()).run(task="Go.")
+        result = await pair(server, termination_condition=met).run(task="Go.")
     assert seen.ending == (kind, None, result.stop_reason)
+    (talk,) = seen.spans(Operation.CONVERSATION)
+    names = [type(one).__name__ for one in getattr(met, "_conditions", [met])]
+    assert talk.attributes[semconv.HARNESS_ENDING_CONDITION] == ", ".join(names)
     assert (result.stop_reason or "").startswith(words)
 
 
