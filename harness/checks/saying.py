@@ -78,4 +78,4 @@ def _failed(part: Mapping[str, Json], text: str) -> bool:
 
 def _parts(message: Message) -> list[Mapping[str, Json]]:
     parts = message.body.get("parts")
-    return [part for part in parts if isinstance(part, Mapping)] if isinstance(parts, (list, tuple)) else []
+    return [part for part in parts if isinstance(part, (dict, Mapping))] if isinstance(parts, (list, tuple)) else []

@@ -73,10 +73,13 @@ class Stops:
         self._looked = 0.0
         self._killed: frozenset[str] = frozenset()
         self._guarded = False
+        self._latest: tuple[RunState | None, object, Sequence[tuple[Guarding, Any]]] = None, None, ()
+        """The run that was asked about last, in which blocks, and the guards it had."""
 
     def guard(self, guard: Guarding) -> None:
         """Let *guard* guard every run of this process, from now on."""
         self._everywhere = (*self._everywhere, guard)
+        self._latest = None, None, ()
         self.watch()
 
     def watch(self) -> None:
@@ -130,15 +133,22 @@ class Stops:
 
     def _of(self, run: RunState) -> Sequence[tuple[Guarding, Any]]:
         """List the guards of *run*: everybody's, and those of a block it is, or was, in. Those that are over go."""
+        given, (of, before, found) = given_guards(), self._latest
+        if of is run and before is given and len(found) == len(run.guards):
+            for guard, _ in found:
+                if not guard.active:
+                    break
+            else:
+                return found
         known = run.guards
-        for guard in self._everywhere + given_guards():
+        for guard in (*self._everywhere, *given):
             if guard not in known:
                 known.setdefault(guard, guard.begin(run))  # of threads that come at once, one begins it
-        found = tuple(known.items())
-        for guard, _ in found:
+        for guard in tuple(known):
             if not guard.active:
                 known.pop(guard, None)
-                found = tuple(one for one in found if one[0] is not guard)
+        found = tuple(known.items())
+        self._latest = run, given, found
         return found
 
     def _switched(self, run: RunState | None) -> StoppedError | None:
