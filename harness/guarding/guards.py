@@ -1,36 +1,32 @@
-"""Guard a live run: note what checks find, nudge the agent, or stop the run before it uses more than it may.
+"""Guard a live run: what a guard is told, and what the seam asks of it.
 
-A guard judges with the same checks as ``harness check``, fed by what the trace writes (``watching``). What they find
-is written into the trace: a warning is noted, or told to the agent that spoke in its next request (*nudge*), and an
-error stops the run. Limits are held before a call is made (``budgets``, ``ledger``).
+A guard judges with the same checks as ``harness check``, fed by what the trace writes (``watching``), and holds limits
+before a call is made (``budgets``, ``ledger``). What comes of it is the ``ladder``'s: a note, a nudge or a stop.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import logging
-import os
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from harness import faults, semconv
+from harness import semconv
 from harness.call import Call, Reply, StoppedError
 from harness.check import Check, Judge, Settings, choose, installed
 from harness.errors import UsageError
 from harness.guarding import budgets
 from harness.guarding.budgets import Bounds, Budget, Limit, Reached, Ticket
+from harness.guarding.ladder import MONEY, MOST_KEPT, Ladder, Standing, Stop
 from harness.guarding.ledger import Ledger, Promise
-from harness.guarding.refusing import BUDGET, KILLED, LIMIT, LOOP, Why, refusal
+from harness.guarding.refusing import BUDGET, KILLED, Why
 from harness.guarding.watching import Watching
-from harness.model import Event, Finding, Json, Operation, Severity
+from harness.model import Event, Finding, Json, Operation
 from harness.scopes import RunState, guarded
-from harness.text import one_line, printable
-from harness.trace import attempt
+from harness.text import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,49 +37,22 @@ if TYPE_CHECKING:
     from harness.scopes import Scope
     from harness.trace import Trace
 
-log = logging.getLogger("harness")
-
 VARIABLE: Final = "HARNESS_GUARD"
 ON_STOP: Final = ("end", "raise", "note")
 DEFAULTS: Final[Mapping[str, float]] = {"max_model_calls": 30, "max_cost_usd": 2.0, "max_seconds": 180}
 """The limits of a guard that says nothing about them. None in their place takes one away."""
 RESERVE_OUTPUT_TOKENS: Final = 4096
-_LONGEST = 300
-_MOST_KEPT = 1000
-_SAID = {False: "was stopped", True: "would be stopped"}
-_HINT = "It is stopped by its guard."
-_NUDGE = "A note from the program that runs this conversation: {} Do something else, or say that you are done."
-
-_PER = {"run": "per_run", "agent": "per_agent", "day": "daily", "month": "monthly"}
-_NUDGED = ("L", "T", "R", "C")
-"""The families of checks whose findings an agent can do something about."""
-_PASSED = frozenset({"B201", "B202"})
-"""The checks of what was reserved before a call: an answer that nobody could foresee has passed the limit."""
-_MONEY = frozenset({"cost_usd", "tokens"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
-    """A run that was stopped, by its id."""
-
-    run_id: str
-    why: Why
-
-
-@dataclass(slots=True, eq=False)
-class _Guarded:
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Guarded(Standing):
     """What a guard knows of one run."""
 
-    run: RunState
     budget: Budget
     bounds: Bounds
     judge: Judge
     events: Watching
     began: float = field(default_factory=time.monotonic)
-    lock: Any = field(default_factory=threading.RLock)
-    why: Why | None = None
-    noted: bool = False
-    nudges: dict[str, str] = field(default_factory=dict)
 
 
 class Guard:
@@ -117,9 +86,10 @@ class Guard:
         self.nudge = nudge
         self.fail_closed = fail_closed
         self.cap_output = cap_output
-        self.stops: deque[Stop] = deque(maxlen=_MOST_KEPT)
+        self._ladder = Ladder(on_stop=on_stop, nudge=nudge, fail_closed=fail_closed)
+        self.stops: deque[Stop] = self._ladder.stops
         """The last thousand runs that were stopped, in order; with ``note`` those that would have been."""
-        self.findings: deque[tuple[str, Finding]] = deque(maxlen=_MOST_KEPT)
+        self.findings: deque[tuple[str, Finding]] = self._ladder.findings
         """What the checks found, with the id of the run: the last thousand."""
         self.active = True
         self._states: deque[_Guarded] = deque(maxlen=0)
@@ -127,7 +97,6 @@ class Guard:
         self._reserve_output = reserve_output_tokens
         self._settings = Settings()
         self._kinds: tuple[type[Check], ...] = ()
-        self._trace: Trace | None = None
         self._ledger: Ledger | None = None
 
     @classmethod
@@ -166,10 +135,10 @@ class Guard:
 
     def attach(self, trace: Trace, store: Path, project: Config) -> None:
         """Work for *trace* from now on, with the *project*'s prices, thresholds and disabled checks."""
-        self._trace = trace
+        self._ladder.trace = trace
         # What can be passed all the same, by the last answer, is judged as well.
         passed = {
-            f"max_{limit.kind}": limit.most for limit in self.limits if limit.span == "run" and limit.kind in _MONEY
+            f"max_{limit.kind}": limit.most for limit in self.limits if limit.span == "run" and limit.kind in MONEY
         }
         self._settings = Settings.of(project, limits=passed)
         if self._watches:
@@ -183,18 +152,18 @@ class Guard:
         """Begin to guard *run*."""
         judge = Judge(self._settings, checks=self._kinds)
         state = _Guarded(
-            run,
-            Budget(self.limits, reserving=self._reserving),
-            Bounds(self._reserve_output, self._settings.prices),
-            judge,
-            Watching(run.messages, wanted=judge.wants),
+            run=run,
+            budget=Budget(self.limits, reserving=self._reserving),
+            bounds=Bounds(self._reserve_output, self._settings.prices),
+            judge=judge,
+            events=Watching(run.messages, wanted=judge.wants),
         )
         self._states.append(state)
         return state
 
     def keep(self) -> None:
         """Keep what is known of the last thousand runs, so that ``finish`` can tell what shows only then."""
-        self._states = deque(self._states, maxlen=_MOST_KEPT)
+        self._states = deque(self._states, maxlen=MOST_KEPT)
 
     def finish(self) -> None:
         """Take every run that was kept for over: what shows only then is among the findings, and stops nothing."""
@@ -210,7 +179,7 @@ class Guard:
         try:
             return self._stopped(state, agent)
         except Exception as error:  # noqa: BLE001 - a guard that breaks says so
-            return self._broke(state, error)
+            return self._ladder.broke(state, error)
 
     def admit(self, state: _Guarded, call: Call) -> Ticket | StoppedError | None:
         """Promise *call* what it may use; or say why it is not made."""
@@ -219,7 +188,7 @@ class Guard:
             stopped = self._stopped(state, call.agent, spent=call.operation is Operation.HUMAN)
             return stopped if stopped is not None else self._reserved(state, call)
         except Exception as error:  # noqa: BLE001 - likewise
-            return self._broke(state, error)
+            return self._ladder.broke(state, error)
 
     def release(self, state: _Guarded, ticket: Ticket | None) -> None:
         """Take back what was promised to a call that is not made."""
@@ -235,21 +204,17 @@ class Guard:
             # A replay is held to the run's limits as the run was; of the day's money it takes nothing.
             self._settled(state, ticket, used, kept={} if reply is not None and reply.replayed else used)
         except Exception as error:  # noqa: BLE001 - likewise
-            self._broke(state, error)
+            self._ladder.broke(state, error)
 
     def killed(self, state: _Guarded, reason: str) -> StoppedError:
         """Take in that the run was stopped from outside."""
-        stopped = self._stop(state, Why(kind=KILLED, reason=reason, more={"kill_reason": "user"}))
+        stopped = self._ladder.stop(state, Why(kind=KILLED, reason=reason, more={"kill_reason": "user"}))
         return StoppedError(reason) if stopped is None else stopped
 
     def changes(self, state: _Guarded, agent: str | None) -> Mapping[str, Any]:
         """Say what the next model request of *agent* shall have: ``max_tokens``, a ``nudge``, or nothing."""
         found: dict[str, Any] = {"max_tokens": self._reserve_output} if self.cap_output else {}
-        nudge = state.nudges.pop(agent or "", None) if state.nudges else None
-        if nudge is not None:
-            self._note(state, "nudge", nudge)
-            found["nudge"] = nudge
-        return found
+        return {**found, **self._ladder.changes(state, agent)} if state.nudges else found
 
     def see(self, state: _Guarded, scope: Scope, contents: Sequence[Part], links: Sequence[Link]) -> None:
         """Judge what the trace has written."""
@@ -262,37 +227,33 @@ class Guard:
                     if findings := state.judge.see(event):
                         found.extend((event, finding) for finding in findings)
             for event, finding in found:
-                self._found(state, event, finding)
+                self._ladder.found(state, event, finding)
         except Exception as error:  # noqa: BLE001 - likewise
-            self._broke(state, error)
+            self._ladder.broke(state, error)
 
     # What it does -------------------------------------------------------------------------------------------------
 
     def _stopped(self, state: _Guarded, agent: str | None, *, spent: bool = False) -> StoppedError | None:
-        if state.why is None and self._holds(state):
+        if state.why is None and self._ladder.holds(state):
             run = state.run
             now = {"messages": run.messages, "turns": run.turns, "seconds": time.monotonic() - state.began}
             reached = state.budget.reached(agent, now, spent=spent)
             if reached is not None:
-                return self._reached(state, reached)
-        return self._error(state, state.why) if state.why is not None else None
-
-    def _holds(self, state: _Guarded) -> bool:
-        """Say whether limits are still looked at: one that is only noted is noted once."""
-        return self.on_stop != "note" or not state.noted
+                return self._ladder.reached(state, reached)
+        return self._ladder.error(state)
 
     def _reserved(self, state: _Guarded, call: Call) -> Ticket | StoppedError | None:
-        if call.operation not in {Operation.CHAT, Operation.TOOL} or not self.limits or not self._holds(state):
+        if call.operation not in {Operation.CHAT, Operation.TOOL} or not self.limits or not self._ladder.holds(state):
             return None
         most = state.bounds.of(call)
         if self.fail_closed and self._dollars and call.operation is Operation.CHAT and "cost_usd" not in most.most:
             model = one_line(str(call.request.get("model")), 60)
-            return self._stop(
+            return self._ladder.stop(
                 state, Why(kind=BUDGET, reason=f"nobody knows the price of {model!r}, and dollars are limited")
             )
         ticket = state.budget.reserve(call.agent, most)
         if isinstance(ticket, Reached):
-            return self._reached(state, ticket)
+            return self._ladder.reached(state, ticket)
         return ticket if self._ledger is None else self._written(state, ticket, self._ledger)
 
     def _written(self, state: _Guarded, ticket: Ticket, ledger: Ledger) -> Ticket | StoppedError | None:
@@ -300,9 +261,9 @@ class Guard:
         try:
             promise = ledger.reserve(ticket.bound)
         except Exception as error:  # noqa: BLE001 - a disk that is full, a folder that is another user's
-            refused = self._broke(state, error)
+            refused = self._ladder.broke(state, error)
         else:
-            refused = self._reached(state, promise) if isinstance(promise, Reached) else None
+            refused = self._ladder.reached(state, promise) if isinstance(promise, Reached) else None
             ticket.kept = promise
         if refused is None:
             return ticket
@@ -315,84 +276,6 @@ class Guard:
         state.budget.settle(ticket, used)
         if self._ledger is not None and isinstance(ticket.kept, Promise):
             self._ledger.settle(ticket.kept, kept)
-
-    def _found(self, state: _Guarded, event: Event, finding: Finding) -> None:
-        """Stop the run for an error; note a warning, or have it told to the agent that spoke."""
-        self.findings.append((state.run.run_id, finding))
-        said = f"{finding.code} {finding.name}: {one_line(finding.text, _LONGEST)}"
-        ours = finding.code.startswith("X")  # what of the harness itself failed is no fault of the agents'
-        if finding.severity is Severity.ERROR and (self.fail_closed or not ours):
-            if finding.code in _PASSED:
-                said += "; one answer came on top of it, for nothing kept it short (max_tokens, cap_output)"
-            kind = LOOP if finding.code.startswith("L") else BUDGET if finding.code.startswith("B") else LIMIT
-            more: dict[str, Json] = {"loop_type": finding.name} if kind == LOOP else {}
-            self._stop(state, Why(kind=kind, reason=said, code=finding.code, more=more))
-            return
-        agent = event.message.sender if event.message is not None else event.call.agent if event.call else None
-        if self.nudge and agent and finding.severity is Severity.WARNING and finding.code.startswith(_NUDGED):
-            state.nudges[agent] = _NUDGE.format(one_line(finding.text, _LONGEST).rstrip(".") + ".")
-        else:
-            self._note(state, "note", said, code=finding.code)
-
-    def _reached(self, state: _Guarded, reached: Reached) -> StoppedError | None:
-        limit = reached.limit
-        more: dict[str, Json] = {
-            "limit": limit.most,
-            "current_cost" if limit.kind == "cost_usd" else "used": reached.used,
-        }
-        if limit.kind in _MONEY or limit.span in {"day", "month"}:
-            kind, more = BUDGET, {"exceeded_limit": _PER[limit.span], **more}
-        elif limit.kind == "model_calls":
-            kind, more = LIMIT, {"step": int(reached.used), **more}
-        else:
-            kind = LIMIT
-        return self._stop(state, Why(kind=kind, reason=str(reached), limit=limit.name, more=more))
-
-    def _stop(self, state: _Guarded, why: Why) -> StoppedError | None:
-        """Stop the run for *why*, unless something has before; or only note it, where that is what is asked for."""
-        noting = self.on_stop == "note" and why.kind != KILLED
-        with state.lock:
-            first = not state.noted if noting else state.why is None
-            state.noted = state.noted or noting
-            if not noting and state.why is None:
-                state.why = why
-            if first:
-                self.stops.append(Stop(run_id=state.run.run_id, why=why))
-        if first:
-            log.warning("run %s %s: %s", printable(state.run.run_id), _SAID[noting], printable(why.reason))
-            self._note(state, "note" if noting else "stop", why.reason, code=why.code, limit=why.limit)
-        return self._error(state, state.why) if state.why is not None else None
-
-    def _error(self, state: _Guarded, why: Why) -> StoppedError:
-        if self.on_stop != "raise":
-            return StoppedError(why.reason, hint=_HINT)
-        return refusal(why, state.run.run_id)
-
-    def _note(
-        self, state: _Guarded, what: str, text: str, *, code: str | None = None, limit: str | None = None
-    ) -> None:
-        if self._trace is None:
-            return
-        said = {
-            semconv.HARNESS_GUARD: what,
-            semconv.HARNESS_GUARD_CODE: code,
-            semconv.HARNESS_GUARD_LIMIT: limit,
-            semconv.HARNESS_GUARD_TEXT: text,
-        }
-        about = {name: value for name, value in said.items() if value is not None}
-        attempt(self._trace.note, state.run, f"guard {what}", about)
-
-    def _broke(self, state: _Guarded, error: Exception) -> StoppedError | None:
-        """Go on without the guard, or, where it is to fail closed, with no call any more."""
-        faults.note("harness.guarding.guards.Guard", error)
-        if self.fail_closed:
-            said = f"the guard itself has failed: {type(error).__name__}: {one_line(str(error), _LONGEST)}"
-            return self._stop(state, Why(kind=LIMIT, reason=said))
-        if "PYTEST_CURRENT_TEST" in os.environ:
-            raise error
-        if self._trace is not None:
-            self._trace.failed(f"the guard: {type(error).__name__}")
-        return None
 
 
 def _over_defaults(told: Mapping[str, Json]) -> dict[str, Json]:
