@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 import harness
-from harness import derive
+from harness import derive, semconv
+from harness.derive import exchanges
 from harness.guarding.watching import Watching
-from harness.model import Event, Operation, Status
+from harness.model import Event, Operation, Span, Status
 from harness.store import open_store
 from tests.adapters.recorded import THEIR_WARNINGS
 from tests.server import Reply, Request, ScriptedServer, ToolCall
@@ -163,3 +164,45 @@ def test_of_turns_and_calls_only_the_events_that_are_wanted_are_made(tmp_path: P
     assert made[1] == wanted
     assert [event.phase for event in wanted].count("point") == 3
     assert len(wanted) < len(made[0])
+
+
+def test_what_a_model_was_asked_and_answered_is_read_where_somebody_looks_and_once() -> None:
+    read: list[str] = []
+
+    def parts() -> dict[str, Any]:
+        read.append("parts")
+        return {"out": {"role": "assistant", "parts": [{"type": "text", "content": "Two."}]}}
+
+    def history(name: str) -> list[Any]:
+        read.append(name)
+        return [{"role": "user", "parts": [{"type": "text", "content": "One and one?"}]}]
+
+    attributes = {
+        semconv.GEN_AI_REQUEST_MODEL: "gpt-4o-mini",
+        semconv.GEN_AI_AGENT: "ann",
+        semconv.HARNESS_INPUT_CONTEXT: "context",
+        semconv.HARNESS_OUTPUT_PART: "out",
+        semconv.GEN_AI_OUTPUT_TOKENS: 3,
+    }
+    span = Span(
+        run_id="run",
+        trace_id="t",
+        span_id="1",
+        parent_id=None,
+        name="chat",
+        kind="CLIENT",
+        operation=Operation.CHAT,
+        status=Status.OK,
+        seq=1,
+        end_seq=2,
+        start_ns=1,
+        end_ns=2,
+        attributes=attributes,
+    )
+    call = exchanges.put_off(span, parts, history)
+    assert (call.agent, call.model, call.usage.output_tokens, call.error) == ("ann", "gpt-4o-mini", 3, None)
+    assert read == []
+    assert call.reply is not None
+    assert call.reply["message"] == call.reply.get("message") == parts()["out"]
+    assert read == ["parts", "parts"]
+    assert call == exchanges.record(span, parts(), history)
