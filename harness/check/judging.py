@@ -13,7 +13,7 @@ from harness.model import CALLS, Event, Finding, Span
 from harness.suppressing import Suppressing, Suppression
 
 _See = tuple[type[Check], Callable[[Event], Iterable[Finding]]]
-_MOST_HELD = 64
+_MOST_HELD = 16
 """So many events wait at most to be shown to the checks that only remember them."""
 
 

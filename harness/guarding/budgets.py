@@ -246,7 +246,8 @@ class Bounds:
         known = len(before)
         if before[0] is not first or asked[:known] != before:
             known, found = 0, 0
-        found += sum(size(message) + PICTURE_TOKENS * _pictures(message) for message in asked[known:])
+        for message in asked[known:]:
+            found += size(message) + PICTURE_TOKENS * _pictures(message)
         if len(self._histories) >= _MOST_HISTORIES:
             self._histories = {}
         self._histories[id(first)] = asked, found
@@ -307,10 +308,12 @@ def cost_usd(
 
 
 def _pictures(message: Json) -> int:
-    parts = message.get("parts") if isinstance(message, Mapping) else None
-    if not isinstance(parts, Sequence):
-        return 0
-    return sum(part.get("type") in {"uri", "file"} for part in parts if isinstance(part, (dict, Mapping)))
+    parts = message.get("parts") if isinstance(message, (dict, Mapping)) else None
+    found = 0
+    for part in parts if isinstance(parts, (list, Sequence)) else ():
+        if isinstance(part, (dict, Mapping)) and part.get("type") in {"uri", "file"}:
+            found += 1
+    return found
 
 
 def output_cap(parameters: Mapping[str, Json]) -> int | None:

@@ -118,7 +118,11 @@ class Stops:
         killed = self._switched(run)
         if killed is not None or run is None or not self._guarded:
             return killed
-        return next(filter(None, (guard.stopped(state, agent) for guard, state in self._of(run))), None)
+        for guard, state in self._of(run):
+            stopped = guard.stopped(state, agent)
+            if stopped is not None:
+                return stopped
+        return None
 
     def changes(self, agent: str | None) -> Mapping[str, Any]:
         """Say what the next model request of *agent* shall have, as the guards of the run ask."""

@@ -100,13 +100,13 @@ def test_what_a_check_only_remembers_is_shown_to_it_in_order_before_it_may_find_
     assert [finding.text for finding in judging.finish()] == [f"{len(events)} events"]
 
 
-def test_no_more_than_64_events_wait_for_a_check_that_only_remembers_them():
+def test_no_more_than_16_events_wait_for_a_check_that_only_remembers_them():
     seen = []
     kind = type("Notes", (Remembers,), {"see": lambda _self, event: seen.append(event) or ()})
     judging = check.Judge(checks=[kind])
     for number, event in enumerate(talk([f"ann: Word {number}." for number in range(200)]), start=1):
         judging.see(event)
-        assert number - len(seen) < 64
+        assert number - len(seen) < 16
 
 
 def test_a_check_that_breaks_while_it_remembers_is_a_finding_at_the_event_that_broke_it():
