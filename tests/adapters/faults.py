@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from harness import faults, semconv
 from harness.store import open_store
 from harness.trace import safely
 from tests.adapters.stage import autogen
+from tests.classic import schema_once
 from tests.server import Reply, ScriptedServer, ToolCall
 
 MODULES = (
@@ -182,16 +184,19 @@ def main(folder: Path, only: list[str]) -> None:
     log.addHandler(heard)
     log.propagate = False
     os.chdir(folder)
+    schema_once()
     kept: Callable[..., Any]
+    store = folder / "store"
+    outcomes: list[tuple[int, int, dict[str, Any]]] = []
     with ScriptedServer(answer) as server:
         harness.uninstrument()
         expected = json.dumps(converse(server, folder))
-        for number, (name, owner, attribute, kept) in enumerate(list(targets())):
+        for name, owner, attribute, kept in list(targets()):
             if only and name not in only:
                 continue
             heard.said.clear()
             faults.counted.clear()
-            store = folder / f"s{number}"
+            since_ns = time.time_ns()
             harness.instrument(store)
             places = everywhere(owner, attribute, kept)
             for place in places:
@@ -206,12 +211,20 @@ def main(folder: Path, only: list[str]) -> None:
                 for place in places:
                     setattr(place, attribute, kept)
             harness.uninstrument()
-            opened = open_store(store)
-            runs = [opened.run(summary.run_id) for summary in opened.runs()]
-            causes = [span.attributes.get(semconv.HARNESS_FAULT) for run in runs for span in run.spans]
-            told["told"] = sorted({cause for cause in causes if cause})
             told.update(counted=dict(faults.counted), logged=heard.said[:])
-            print(json.dumps(told), flush=True)  # noqa: T201
+            outcomes.append((since_ns, time.time_ns(), told))
+    causes = written(store)
+    for since_ns, until_ns, told in outcomes:
+        told["told"] = sorted({cause for at_ns, cause in causes if since_ns <= at_ns <= until_ns})
+        print(json.dumps(told), flush=True)  # noqa: T201
+
+
+def written(store: Path) -> list[tuple[int, str]]:
+    """List the faults that *store* tells of, with when they were written."""
+    opened = open_store(store)
+    opened.ingest()
+    spans = [span for summary in opened.runs(limit=10_000) for span in opened.run(summary.run_id).spans]
+    return [(span.start_ns, cause) for span in spans if (cause := span.attributes.get(semconv.HARNESS_FAULT))]
 
 
 if __name__ == "__main__":
