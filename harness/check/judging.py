@@ -176,17 +176,19 @@ class Judge:
     def _who_sees(self, moment: Moment) -> _Shown:
         """Say which checks are shown the events of *moment*, as far as this run can be judged by them."""
         shown = self._shown.get(moment)
-        if shown is None:
-            seeing = [
-                (kind, check.see)
-                for kind, check in self._watching.items()
-                if (kind.watches is None or moment in kind.watches) and kind not in self._idle and not self._blind(kind)
-            ]
-            shown = self._shown[moment] = _Shown(
-                now=tuple(each for each in seeing if each[0].finds is None or moment in each[0].finds),
-                later=tuple(each for each in seeing if each[0].finds is not None and moment not in each[0].finds),
-                due=any(each[0].finds is not None and moment in each[0].finds for each in seeing),
-            )
+        if shown is not None:
+            return shown
+        now: list[_See] = []
+        later: list[_See] = []
+        due = False
+        for kind, check in self._watching.items():
+            unwatched = kind.watches is not None and moment not in kind.watches
+            if unwatched or kind in self._idle or self._blind(kind):
+                continue
+            finds = kind.finds is None or moment in kind.finds
+            (now if finds else later).append((kind, check.see))
+            due = due or (finds and kind.finds is not None)
+        shown = self._shown[moment] = _Shown(tuple(now), tuple(later), due)
         return shown
 
     def _blind(self, kind: type[Check]) -> str | None:

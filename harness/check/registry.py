@@ -67,7 +67,7 @@ def choose(checks: Sequence[type[Check]], select: Sequence[str], disabled: Itera
     if select:
         return [check for check in checks if any(answers(check, selector) for selector in select)]
     off = tuple(disabled)
-    return [check for check in checks if not any(answers(check, selector) for selector in off)]
+    return [check for check in checks if not off or not any(answers(check, selector) for selector in off)]
 
 
 def lookup(word: str, among: Sequence[type[Check]] | None = None) -> type[Check]:
