@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +35,7 @@ _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 _TOKEN = re.compile(r"[^\W_]+(?:[_.,:/@'’\-]+[^\W_]+)*")
 _WORD = re.compile(r"[^\W_]+")
 _NAME = re.compile(r" (?<=[a-z,;)] )([A-Z]\w+)")
+_AROUND = string.punctuation + "“”„«»…–—。、「」"
 _NUMBERED = re.compile(r"^[ \t>*#\-]*(?:[^\W\d_]+[ \t]+)?\d{1,2}[.):](?=\s)", re.MULTILINE)
 _FENCE = re.compile(r"```[\w+\-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _FAILED = re.compile(
@@ -171,11 +173,12 @@ def _content(text: str, names: frozenset[str]) -> tuple[frozenset[str], frozense
     order: list[str] = []
     facts: set[str] = set()
     for chunk in _NUMBERED.sub(" ", text).lower().split():
-        if chunk.isalpha():
-            if chunk not in names:
-                order.append(chunk)
+        word = chunk if chunk.isalpha() else chunk.strip(_AROUND)
+        if word.isalpha():
+            if word not in names:
+                order.append(word)
             continue
-        for token in (_tokens if len(chunk) <= _LONGEST_WORD else _tokens.__wrapped__)(chunk):
+        for token in (_tokens if len(word) <= _LONGEST_WORD else _tokens.__wrapped__)(word):
             if token.whole not in names and token.bare not in names:
                 order += token.read
                 if token.fact:
@@ -197,7 +200,7 @@ class _Token(NamedTuple):
 
 @lru_cache(4096)
 def _tokens(chunk: str) -> tuple[_Token, ...]:
-    """Read what stands between two spaces and is more than letters; most of it comes again, as "it's" and "done."."""
+    """Read what stands between two spaces and is more than letters; much of it comes again, as "it's" and names do."""
     return tuple(map(_token, _TOKEN.findall(chunk)))
 
 
