@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness import semconv
 from harness.adapters import classic_messages as native
-from harness.adapters import openai_client
+from harness.adapters import openai_client, openai_replies
 from harness.adapters.classic_seam import Asking, Watcher
 from harness.adapters.seam import Value, at_it, capped, make_call, through, within
 from harness.call import Reply, pieces
-from harness.canonical import encode
 from harness.model import Operation
 from harness.trace import safely
 
@@ -159,13 +158,6 @@ def _priced(client: Any, price: tuple[float, float] | None, response: Any) -> di
     return {semconv.HARNESS_COST_FRAMEWORK: float(cost)} if isinstance(cost, (int, float)) else {}
 
 
-def completion(value: Value) -> Any:
-    """Rebuild the OpenAI client's response object from a neutral reply."""
-    from openai.types.chat import ChatCompletion
-
-    return ChatCompletion.model_validate_json(encode(native.completion(value)))  # a third faster than from objects
-
-
 def _said_cost(response: Any) -> Any:
     """Read what the client of another provider has worked out by now; to miss an attribute takes pydantic long."""
     beyond = getattr(response, "__pydantic_extra__", None)
@@ -175,7 +167,7 @@ def _said_cost(response: Any) -> Any:
 
 def _streamed(params: Mapping[str, Any], value: Value) -> Any:
     """Rebuild the response, after the chunks of its text came out as they did when it was recorded."""
-    response = completion(value)
+    response = openai_replies.completion(value)
     if value.get("chunks") and params.get("stream"):
         safely(_say_again)(pieces(response.choices[0].message.content or "", value["chunks"]))
     return response

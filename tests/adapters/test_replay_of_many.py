@@ -13,7 +13,7 @@ import pytest
 
 import harness
 from harness import plugins
-from harness.adapters import classic_models
+from harness.adapters import openai_replies
 from tests.adapters.recorded import recording
 from tests.adapters.stage import THEIR_WARNINGS, autogen, config, proxy
 from tests.server import Reply, ScriptedServer, ToolCall, error
@@ -141,10 +141,10 @@ def test_a_response_can_be_changed_all_through_without_changing_what_was_recorde
         "usage": {"input_tokens": 1, "output_tokens": 2},
     }
     before = copy.deepcopy(value)
-    response = classic_models.completion(value)
+    response = openai_replies.completion(value)
     response.choices[0].message.tool_calls[0].function.arguments = "{}"
     response.choices[0].message.content = "changed"
     response.usage.prompt_tokens = 99
     response.choices.clear()
     assert value == before
-    assert classic_models.completion(value).choices[0].message.tool_calls[0].function.arguments == '{"at": [1]}'
+    assert openai_replies.completion(value).choices[0].message.tool_calls[0].function.arguments == '{"at": [1]}'
