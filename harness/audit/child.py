@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -33,7 +34,7 @@ from harness.errors import Exit, HarnessError, UsageError
 from harness.plugins import sibling
 from harness.setups import Place
 from harness.suppressing import Suppression
-from harness.text import one_line
+from harness.text import one_line, redactor
 
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_GEMINI_API_KEY", "AZURE_OPENAI_API_KEY", "MISTRAL_API_KEY")
 _CONFIG = json.dumps([{"model": UNKNOWN_MODEL, "api_key": NO_KEY}])
@@ -47,6 +48,8 @@ class Looking:
         """Look at *target*."""
         self.target = target
         self.answer = answer
+        self.file: Path | None = None
+        """The program, once it is run."""
         self.captured = Captured()
         self.guards: list[Any] = []
         self.limits: dict[str, float] = {}
@@ -102,9 +105,9 @@ class Looking:
 
     def _unreached(self, stopped: Place | None) -> list[Unreached]:
         """List the lines of a program that were not reached."""
-        if not Path(self.target).is_file() or not self.target.endswith((".py", notebooks.SUFFIX)):
+        if self.file is None:
             return []
-        file = str(Path(self.target).resolve())
+        file = str(self.file)
         places = [*self.captured.places.values(), *(begun.place for begun in self.captured.begun), stopped]
         source = notebooks.source(Path(file)) if file.endswith(notebooks.SUFFIX) else None
         return unreached(file, {place.line for place in places if place is not None and place.file == file}, source)
@@ -125,12 +128,12 @@ def main(target: str, answer: str) -> NoReturn:
         found = _target(target, looking)
     except SystemExit as leaving:
         if leaving.code not in {None, 0} and not looking.captured.made:
-            looking.leave(_failed(f"it left with {one_line(leaving.code, 200)}"))
+            looking.leave(_failed(looking, f"it left with {one_line(leaving.code, 200)}"))
         found = None
     except HarnessError as error:
         looking.leave({"error": str(error), "hint": error.hint, "exit": int(error.code)})
     except BaseException as error:  # noqa: BLE001 - whatever the program raises is told
-        looking.leave(_failed(f"it raised {_told(error)}", missing=isinstance(error, ImportError)))
+        looking.leave(_failed(looking, f"it raised {_told(error)}", error))
     if found is None:
         looking.end(None)
     try:
@@ -139,11 +142,25 @@ def main(target: str, answer: str) -> NoReturn:
         looking.leave({"error": str(error), "hint": error.hint, "exit": int(error.code)})
 
 
-def _failed(what: str, *, missing: bool = False) -> dict[str, object]:
+def _failed(looking: Looking, what: str, error: BaseException | None = None) -> dict[str, object]:
     hint = "It is run as Python would, up to its first question. Does it run by itself?"
-    if missing:
+    if looking.file is None and ":" in looking.target:
+        hint = "The module is imported, and what is named is called without arguments if it is a function."
+    if isinstance(error, ImportError):
         hint = f"It is run by {sys.executable}. Audit it with the Python that has what it imports."
-    return {"error": f"the target failed before it asked for anything: {what}", "hint": hint, "exit": int(Exit.USAGE)}
+        if looking.file is not None and looking.target.endswith(".py") and _inside(looking.file, error):
+            hint = (
+                "It is part of a package: name it as `python -m` does, or as module:attribute, from the folder above."
+            )
+    told = redactor(os.environ)(f"the target failed before it asked for anything: {what}")
+    return {"error": told, "hint": hint, "exit": int(Exit.USAGE)}
+
+
+def _inside(file: Path, error: ImportError) -> bool:
+    """Say whether *file* misses the package that it is in."""
+    return "relative import" in str(error) or (error.name or "").partition(".")[0] in {
+        folder.name for folder in file.parents if (folder / "__init__.py").is_file()
+    }
 
 
 def _told(error: BaseException) -> str:
@@ -199,24 +216,38 @@ def _target(target: str, looking: Looking) -> Any:  # noqa: ANN401 - whatever a 
     if target.endswith((".yaml", ".yml")):
         return _scenario(Path(target), looking)
     if target.endswith(".py") or Path(target).is_file():
-        path = Path(target).resolve()
-        sys.argv = [str(path)]
-        sys.path[0] = str(path.parent)
-        if target.endswith(notebooks.SUFFIX):
-            notebooks.run(path)
-        else:
-            runpy.run_path(str(path), run_name="__main__")
-        return None
-    module, _, attribute = target.partition(":")
+        return _file(Path(target).resolve(), looking)
     sys.path[0] = str(Path.cwd())
+    module, _, attribute = target.partition(":")
+    return _attribute(module, attribute) if attribute else _module(module, looking)
+
+
+def _file(path: Path, looking: Looking) -> None:
+    """Run the file *path* as a program."""
+    looking.file = path
+    sys.argv = [str(path)]
+    sys.path[0] = str(path.parent)
+    if path.suffix == notebooks.SUFFIX:
+        notebooks.run(path)
+    else:
+        runpy.run_path(str(path), run_name="__main__")
+
+
+def _module(module: str, looking: Looking) -> None:
+    """Run *module* as ``python -m`` does."""
+    looking.file = _origin(module)
+    sys.argv = [str(looking.file)]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _attribute(module: str, attribute: str) -> Any:  # noqa: ANN401 - likewise
+    """Give what *attribute* of *module* is; what it gives, if it is a function."""
     try:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name not in {module, module.partition(".")[0]}:
             raise
-        raise UsageError(
-            f"there is no module {module!r}", hint="Name module:attribute, a .py file or a scenario."
-        ) from error
+        raise _no_module(module) from error
     for name in attribute.split("."):
         if not hasattr(found, name):
             raise UsageError(f"{module!r} has no {attribute!r}", hint=f"It was loaded from {found!r}.")
@@ -226,6 +257,24 @@ def _target(target: str, looking: Looking) -> Any:  # noqa: ANN401 - whatever a 
     if inspect.isawaitable(found):
         found = asyncio.run(_awaited(found))
     return found
+
+
+def _origin(module: str) -> Path:
+    """Find the file that ``python -m`` runs for *module*. Raises UsageError if there is none."""
+    try:
+        spec = importlib.util.find_spec(module)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(f"{module}.__main__")
+    except ModuleNotFoundError:
+        spec = None
+    if spec is None or spec.origin is None:
+        raise _no_module(module)
+    return Path(spec.origin)
+
+
+def _no_module(module: str) -> UsageError:
+    hint = "Name a Python file, a notebook, a scenario, module:attribute, or what `python -m` runs."
+    return UsageError(f"there is no module {module!r}", hint=hint)
 
 
 async def _awaited(found: Any) -> Any:  # noqa: ANN401 - likewise

@@ -13,7 +13,7 @@ from harness.adapters.capturing import Captured
 from harness.adapters.classic_audit import Plans
 from harness.audit.certificate import certificates, together
 from harness.audit.lines import LINES
-from harness.audit.programs import classic
+from harness.audit.programs import classic, joined
 from harness.audit.reaching import Unreached
 from harness.audit.subject import RedLine, Subject
 from harness.audit.verdicts import Audit
@@ -30,7 +30,9 @@ _SHORTEST_KEY = 16
 
 
 def audit(found: object, *, target: str = "set-up", captured: Captured | None = None) -> Audit:
-    """Judge the object *found*: an agent, a team, a manager, ``(sender, recipient)``, or chats as a list of mappings.
+    """Judge the object *found*: an agent, a team, a manager, ``(sender, recipient)``, or a list of such.
+
+    A list of mappings is chats one after another.
 
     Raises UsageError for anything else.
     """
@@ -105,6 +107,8 @@ def of_object(found: Any, captured: Captured) -> Setup:  # noqa: ANN401, PLR0911
         return _classic([found], captured)
     if isinstance(found, list) and found and all(isinstance(each, Mapping) for each in found):
         return _classic(found, captured)
+    if isinstance(found, list) and found:
+        return joined([of_object(each, captured) for each in found])
     if hasattr(found, "_reply_func_list"):
         return classic([(classic_capture.alone(found), _made(found, captured))], captured)
     if hasattr(found, "_participants") or hasattr(found, "on_messages_stream"):

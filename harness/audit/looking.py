@@ -24,7 +24,7 @@ _MOST_TOLD = 300
 
 
 def look(target: str, *, seconds: float = 120.0, store: Path | None = None) -> dict[str, Any]:
-    """Audit *target*: ``module:attribute``, a Python file, a notebook or a scenario. Gives what ``--json`` prints.
+    """Audit *target*, which ``docs/audit.md`` lists the forms of. Gives what ``--json`` prints.
 
     It has *seconds*; then it is ended with what it started in its own group. Raises UsageError for a target that fails
     before it asks for anything, and EnvironmentProblem for one that takes too long.
@@ -63,14 +63,16 @@ def look(target: str, *, seconds: float = 120.0, store: Path | None = None) -> d
 
 
 def _there(target: str) -> None:
-    """Raise UsageError unless *target* is a file, or has the form of a module and its attribute."""
+    """Raise UsageError unless *target* is a file, or has the form of a module, or of its attribute."""
     if target.endswith((".py", ".ipynb", ".yaml", ".yml")) and not Path(target).is_file():
         raise UsageError(
             f"there is no file {target!r}", hint="Name a Python file, a notebook, a scenario, or module:attribute."
         )
-    if not Path(target).is_file() and ":" not in target:
+    module, _, _ = target.partition(":")
+    if not Path(target).is_file() and not all(map(str.isidentifier, module.split("."))):
         raise UsageError(
-            f"{target!r} is no target", hint="Name a Python file, a notebook, a scenario, or module:attribute."
+            f"{target!r} is no target",
+            hint="Name a Python file, a notebook, a scenario, module:attribute, or what `python -m` runs.",
         )
 
 

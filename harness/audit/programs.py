@@ -21,9 +21,14 @@ def of_program(captured: Captured, *, stopped: Place | None) -> Setup:
     found = [setup for setup in (_DESCRIBED[name](captured) for name in order) if setup.agents]
     if not found:
         raise UsageError("the program made no agent before it ended", hint="Name the file that makes the agents.")
+    return joined(found, stopped=stopped)
+
+
+def joined(found: Sequence[Setup], *, stopped: Place | None = None) -> Setup:
+    """Make one set-up of several."""
     return Setup(
-        framework=", ".join(each.framework for each in found),
-        agents=tuple(agent for each in found for agent in each.agents),
+        framework=", ".join(dict.fromkeys(each.framework for each in found)),
+        agents=tuple(dict.fromkeys(agent for each in found for agent in each.agents)),
         plans=tuple(plan for each in found for plan in each.plans),
         origins=tuple(origin for each in found for origin in each.origins),
         aside=tuple(dict.fromkeys(what for each in found for what in each.aside)),

@@ -43,11 +43,12 @@ def command(  # noqa: PLR0913 - the options of the verb
     as_json: bool,
     store: Path | None,
 ) -> int:
-    """Judge the set-up TARGET: module:attribute, a Python file, a notebook or a scenario. No model is asked anything.
+    """Judge the set-up TARGET: a Python file, a notebook, a scenario, a module or module:attribute.
 
-    Says whether it ends whatever its models say, after how many messages and model calls and at what cost at most, and
-    which red lines it crosses, with the line that makes the agent. Exits with 1 if a finding is bad enough, and with 5
-    if no conversation was found to judge. The store is what the program is told of; nothing is written there.
+    No model is asked anything. Says whether it ends whatever its models say, after how many messages and model calls
+    and at what cost at most, and which red lines it crosses, with the line that makes the agent. Exits with 1 if a
+    finding is bad enough, and with 5 if no conversation was found to judge. The store is what the program is told of;
+    nothing is written there.
     """
     from harness.audit.looking import look
 

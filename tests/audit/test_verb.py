@@ -156,10 +156,48 @@ def test_a_file_that_fails_or_makes_nothing_is_one_clear_error(folder: Path, tex
 
 
 def test_what_is_no_target_is_said(folder: Path) -> None:
-    for target, said in (("gone.py", "no file"), ("app", "no target"), ("gone:x", "no module"), ("app:gone", "has no")):
+    for target, said in (
+        ("gone.py", "no file"),
+        ("no/target", "no target"),
+        ("gone", "no module"),
+        ("gone:x", "no module"),
+        ("app:gone", "has no"),
+    ):
         done = audit(folder, target)
         assert done.returncode == 2, target
         assert said in done.stderr
+
+
+def test_a_module_is_judged_as_python_would_run_it_and_a_part_of_a_package_is_told_how(folder: Path) -> None:
+    package = folder / "team"
+    package.mkdir()
+    (folder / "app.py").rename(package / "agents.py")
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text(
+        "from .agents import pair\n\nuser, writer = pair()\nuser.initiate_chat(writer)\n"
+    )
+    found = json.loads(audit(folder, "team", "--json").stdout)
+    assert (found["certificate"]["messages"], found["ended_at"]["line"]) == (201, 4)
+    assert json.loads(audit(folder, "team.agents", "--json").stdout)["certificate"]["messages"] == 4
+    done = audit(folder, "team/__main__.py")
+    assert done.returncode == 2
+    assert "It is part of a package" in done.stderr
+
+
+def test_a_target_that_fails_gives_no_secret_away(folder: Path) -> None:
+    (folder / "app.py").write_text(f"def make():\n    raise ValueError('no such key: {_KEY}')\n")
+    done = audit(folder, "app:make")
+    assert "ValueError: no such key: [secret:openai" in done.stderr
+    assert "called without arguments" in done.stderr
+    assert _KEY not in done.stderr
+
+
+def test_a_list_of_set_ups_is_judged_for_each_of_them(folder: Path) -> None:
+    more = "\n\ndef pairs():\n    return [pair(), (writer, user), user]\n"
+    (folder / "app.py").write_text(_PROGRAM + more)
+    found = json.loads(audit(folder, "app:pairs", "--json").stdout)
+    assert [each["certificate"]["verdict"] for each in found["conversations"]] == ["bounded"] * 3
+    assert [agent["name"] for agent in found["agents"]] == ["user", "writer"]
 
 
 def test_a_file_that_asks_for_nothing_is_judged_at_its_end(folder: Path) -> None:
