@@ -1,8 +1,9 @@
 """``python -m tests.benchmarks.talker FAMILY WATCHER``: hold conversations with a model that answers at once.
 
-One process for each watcher, for none can be taken off without a trace. It prints what a message costs, as JSON: CPU
-time in microseconds at 10 and at 200 turns, and the seconds and the CPU seconds of a conversation of 10 turns whose
-model needs 20 ms. What others export is encoded and goes nowhere.
+One process for each watcher, for none can be taken off without a trace. For each line that it is given, ``TURNS
+DELAY_S``, it holds one conversation of so many turns whose model needs so many seconds, and answers with a line of
+JSON: the seconds of the clock and of the CPU, all threads together. What others export is encoded and goes nowhere, and
+that is over before the clock stops.
 A turn is two messages and one model call. Everything said differs, so that nobody gains by having heard it before.
 """
 
@@ -13,6 +14,7 @@ import gc
 import itertools
 import json
 import logging
+import os
 import sys
 import tempfile
 import time
@@ -207,31 +209,22 @@ _flushes: list[Callable[[], object]] = []
 FAMILIES: dict[str, Callable[[str], Talk]] = {"classic": classic, "agentchat": agentchat, "ag2": ag2}
 
 
-def measured(talk: Talk) -> dict[str, float]:
-    """Measure conversations: the best of several, for whatever disturbs one only makes it longer."""
-    talk(FEW, 0)()
-    found = {}
-    for turns, times in ((FEW, 60), (MANY, 5)):
-        found[str(turns)] = min(took(talk(turns, 0), time.process_time_ns) for _ in range(times)) / (2 * turns) / 1000
-    found["slow_s"] = min(took(talk(FEW, SLOW_S), time.perf_counter_ns) for _ in range(5)) / 1e9
-    found["slow_cpu_s"] = min(took(talk(FEW, SLOW_S), time.process_time_ns) for _ in range(5)) / 1e9
-    return found
-
-
-def took(hold: Callable[[], object], clock: Callable[[], int]) -> int:
-    """Hold one conversation, and give how far *clock* went meanwhile."""
+def took(hold: Callable[[], object]) -> dict[str, float]:
+    """Hold one conversation, and give the seconds it took by the clock, and of the CPU."""
     gc.collect()
-    before = clock()
+    began, worked = time.perf_counter_ns(), time.process_time_ns()
     hold()
     for flush in _flushes:
         flush()
-    return clock() - before
+    return {"clock_s": (time.perf_counter_ns() - began) / 1e9, "cpu_s": (time.process_time_ns() - worked) / 1e9}
 
 
 def main(family: str, watcher: str) -> int:
-    """Measure *family* under *watcher*: none, harness, framework or openinference; 3 where it is not installed."""
+    """Let *family* talk under *watcher*: none, harness, framework or openinference; 3 where it is not installed."""
     warnings.simplefilter("ignore")
     logging.disable()
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # agents print what they say
     with tempfile.TemporaryDirectory() as folder:
         try:
             if watcher == "harness":
@@ -242,7 +235,13 @@ def main(family: str, watcher: str) -> int:
         except ImportError as error:
             sys.stderr.write(f"{error}\n")
             return 3
-        print(json.dumps(measured(talk)))
+        took(talk(FEW, 0))
+        gc.collect()
+        gc.freeze()  # what was imported is no matter of the conversations: nobody walks through it again
+        for line in sys.stdin:
+            turns, delay_s = line.split()
+            answers.write(json.dumps(took(talk(int(turns), float(delay_s)))) + "\n")
+            answers.flush()
         if watcher == "harness":
             harness.uninstrument()
     return 0
