@@ -150,7 +150,8 @@ def _one(document: Document, case: str, stem: str, functions: Mapping[str, Calla
             if key in value:
                 document.wrong((key,), f"{key!r} belongs to 'agents', and this scenario has a {ways[0]!r}")
     if "agents" in value:
-        _conversations(document)
+        if not unknown:
+            _conversations(document)
         document = replace(document, value={**value, "framework": casting.framework(value)})
         value = document.value
     document.fits(SCHEMA)

@@ -143,7 +143,8 @@ def _sequence(what: str, wanted: Wanted, done: Sequence[Done]) -> Iterator[str]:
     """Say what of *wanted* does not hold of what was done, tool calls or speakers as *what* says."""
     verb = "to be called" if what == "tool" else "to speak"
     if wanted.exactly is not None and not _pairwise(wanted.exactly, done):
-        yield f"expected the {what}s {_listed(wanted.exactly)} {verb}, but it was {_shown(done, wanted.exactly)}"
+        told = f"the {what}s {_listed(wanted.exactly)}" if wanted.exactly else f"no {what}"
+        yield f"expected {told} {verb}, but it was {_shown(done, wanted.exactly)}"
     if (missing := _out_of_order(wanted.in_order, done)) is not None:
         told = _listed(wanted.in_order)
         yield f"expected the {what}s {told} in this order, but {_one(missing)} did not come in its turn"

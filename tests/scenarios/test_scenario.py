@@ -165,6 +165,9 @@ def test_a_program_and_its_arguments_are_told_apart(write, tmp_path):
         (PAIR, "factory: a\n", ":1: 'a' is not of the form 'module:function'"),
         (PAIR, "factory: a:b\ntask: x\n", ":2: 'task' belongs to 'agents'"),
         (PAIR, "agents: []\ntask: x\n", ":1: 'agents' is empty"),
+        (PAIR, "agents: [{name: a}]\n", ":1: 'task' is missing"),
+        (PAIR, "agents: [{name: a}]\ntsk: x\n", ":2: unknown key 'tsk'; did you mean 'task'?"),
+        (PAIR, "agents: [{name: a}]\nworkflo: [{task: x}]\n", ":2: unknown key 'workflo'; did you mean 'workflow'?"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_with_its_place(write, before, after, told):

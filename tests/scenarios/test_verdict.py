@@ -65,7 +65,7 @@ def a_run(*texts, ending="max_turns", tools=()):
         (Expect(not_said=(Saying(text="bye"),)), ["ada said 'bye' (message 2), which nobody should"]),
         (Expect(tools=Sequence(exactly=(ADD, ADD))), []),
         (Expect(tools=Sequence(exactly=(ADD,))), ["expected the tools add to be called, but it was add, add"]),
-        (Expect(tools=Sequence(exactly=())), ["expected the tools none to be called, but it was add, add"]),
+        (Expect(tools=Sequence(exactly=())), ["expected no tool to be called, but it was add, add"]),
         (Expect(messages=2), []),
         (Expect(messages=3), ["expected 3 messages, but there were 2"]),
     ],
