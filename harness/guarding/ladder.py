@@ -93,7 +93,8 @@ class Ladder:
             if finding.code in _PASSED:
                 said += "; one answer came on top of it, for nothing kept it short (max_tokens, cap_output)"
             kind = LOOP if finding.code.startswith("L") else BUDGET if finding.code.startswith("B") else LIMIT
-            more: dict[str, Json] = {"loop_type": finding.name} if kind == LOOP else {}
+            # AgentWall guesses how sure it is; a check has found what it says.
+            more: dict[str, Json] = {"loop_type": finding.name, "confidence": 1.0} if kind == LOOP else {}
             self.stop(run, Why(kind=kind, reason=said, code=finding.code, more=more))
             return
         agent = event.message.sender if event.message is not None else event.call.agent if event.call else None

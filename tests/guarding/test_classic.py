@@ -183,6 +183,23 @@ def test_a_program_that_wants_it_raised_gets_the_clients_error_with_agentwalls_b
     assert ended(seen)[0] is EndingKind.STOPPED
 
 
+def test_what_a_program_does_about_agentwalls_answer_to_a_loop_it_can_do_about_the_guards(tmp_path: Path) -> None:
+    from openai import RateLimitError
+
+    def safe_chat(first: Any, second: Any) -> str:
+        try:
+            first.initiate_chat(second, message="Have a nice day.")
+        except RateLimitError as error:
+            told = error.response.json()["error"]
+            return f"{told['code']}: {told['loop_type']}, {told['confidence']:.0%}"
+        return "done"
+
+    with ScriptedServer(lambda _: "Have a nice day.") as server:
+        ann, bob = pair(server)
+        with recording(tmp_path), harness.guard({"max_model_calls": 30}, on_stop="raise"):
+            assert safe_chat(ann, bob) == "agentwall_loop: repeated-message, 100%"
+
+
 def test_a_replay_is_held_to_the_limits_of_the_run_and_takes_nothing_of_the_days(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
