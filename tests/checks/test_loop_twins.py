@@ -12,7 +12,23 @@ from tests.checks.real import events
 from tests.checks.twins import say
 
 NAMES = {"ann": "Zed", "ben": "Yve", "cat": "Xen"}
-VOCABULARY = ("agree", "answer", "well", "done", "team", "we", "think", "next", "sum", "is", "right", "good", "tell")
+VOCABULARY = (
+    "Berlin",
+    "Oslo",
+    "agree",
+    "answer",
+    "well",
+    "done",
+    "team",
+    "we",
+    "think",
+    "next",
+    "sum",
+    "is",
+    "right",
+    "good",
+    "tell",
+)
 LINES = st.lists(st.sampled_from([*VOCABULARY, "12", "40", "7", "exitcode", "Error:"]), max_size=14).map(" ".join)
 TALKS = st.lists(st.tuples(st.sampled_from(sorted(NAMES)), LINES), max_size=24).map(
     lambda said: [say(sender, text) for sender, text in said]
@@ -33,14 +49,15 @@ def found(messages):
     return [(each.code, each.seq, each.severity) for each in judge(events(messages), select=["L"])]
 
 
-def with_repeats(messages, k, senders):
-    said = [say(senders[turn % len(senders)], twins.reworded(REPEATED, turn)) for turn in range(k + 1)]
+def with_repeats(messages, k, senders, way):
+    said = [say(senders[turn % len(senders)], way(REPEATED, turn)) for turn in range(k + 1)]
     return [*messages, *said]
 
 
+@pytest.mark.parametrize("way", twins.WAYS)
 @pytest.mark.parametrize("senders", [("ben",), ("ben", "cat"), ("ann", "ben", "cat")])
-def test_reworded_repeats_are_found_within_one_message_of_the_third(senders):
-    said = with_repeats(CLEAN, 6, senders)
+def test_reworded_repeats_are_found_within_one_message_of_the_third(senders, way):
+    said = with_repeats(CLEAN, 6, senders, way)
     third = len(CLEAN) + 3
     assert len({each["content"] for each in said[len(CLEAN) :]}) > 3
     assert found(said)[0][1] <= third + 1
@@ -71,9 +88,9 @@ def test_other_names_change_nothing(messages):
 
 
 @settings(max_examples=150, deadline=None)
-@given(TALKS)
-def test_a_made_up_language_changes_nothing(messages):
-    assert found(messages) == found(twins.translated(messages, kept=["exitcode", "error", *NAMES]))
+@given(TALKS, st.sampled_from(sorted(twins.SCRIPTS)))
+def test_a_made_up_language_changes_nothing(messages, script):
+    assert found(messages) == found(twins.translated(messages, kept=["exitcode", "error", *NAMES], script=script))
 
 
 @settings(max_examples=150, deadline=None)
@@ -105,9 +122,10 @@ real_ones = pytest.mark.skipif(not real.THERE, reason=real.MISSING)
 
 
 @real_ones
-def test_reworded_repeats_in_real_clean_runs_are_found_within_one_message_of_the_third():
+@pytest.mark.parametrize("way", twins.WAYS)
+def test_reworded_repeats_in_real_clean_runs_are_found_within_one_message_of_the_third(way):
     late, judged = [], 0
-    for conversation in real.short_right_runs()[:400:2]:
+    for conversation in real.short_right_runs()[::3]:
         messages = conversation["messages"]
         answers = [
             each for each in messages[2:] if each["role"] == "assistant" and "```" not in (each["content"] or "")
@@ -116,30 +134,31 @@ def test_reworded_repeats_in_real_clean_runs_are_found_within_one_message_of_the
             continue
         judged += 1
         last = answers[-1]
-        again = [{**last, "content": twins.reworded(last["content"], turn)} for turn in range(1, 6)]
+        again = [{**last, "content": way(last["content"], turn)} for turn in range(1, 6)]
         alarms = [seq for _, seq, _ in found([*messages, *again])]
         third = len(messages) + 2
         if not alarms or alarms[0] > third + 1:
             late.append(conversation["id"])
-    assert judged > 30
+    assert judged > 300
     assert late == []
 
 
 @real_ones
 @pytest.mark.parametrize("made", [twins.polling, twins.batch, twins.edit_then_build])
 def test_look_alikes_in_real_clean_runs_are_left_alone(made):
-    for conversation in real.successful_tool_runs()[:20]:
+    for conversation in [*real.successful_tool_runs(), *real.short_right_runs()[::16]]:
         assert found([*conversation["messages"], *made(6)]) == found(conversation["messages"])
 
 
 @real_ones
 def test_disguises_of_real_conversations_change_hardly_anything():
-    changed, judged = {"language": 0, "later": 0}, 0
+    changed, judged = {**dict.fromkeys(twins.SCRIPTS, 0), "later": 0}, 0
     for conversation, _ in real.labelled()[::3]:
         messages = conversation["messages"][:60]
         first, judged = found(messages)[:1], judged + 1
         kept = {"exitcode", "execution", "failed", "succeeded", "code", "output", "error", "traceback"}
-        changed["language"] += bool(found(twins.translated(messages, kept=kept))[:1]) != bool(first)
+        for script in twins.SCRIPTS:
+            changed[script] += bool(found(twins.translated(messages, kept=kept, script=script))[:1]) != bool(first)
         changed["later"] += found([*messages, say("guest", "Shall we meet at 12:30 in Lisbon?")])[:1] != first
     assert changed["later"] == 0
-    assert changed["language"] <= 0.05 * judged
+    assert max(changed.values()) <= 0.05 * judged

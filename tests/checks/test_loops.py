@@ -211,7 +211,9 @@ def test_thoughts_that_come_back_are_no_loop_and_nobody_answers_itself_by_thinki
         for turn in range(8)
         for each in (
             ("ann", [thought("The request is not satisfied yet.")]),
-            ("ann", [thought("Next speaker: ben")]),
+            ("ann", [thought("Next speaker will be ben, who reads.")]),
+            ("ann", [thought("I have not yet asked ben.")]),
+            ("ann", [thought("So I ask him to read it.")]),
             f"ann: Please read page {turn} of the report and tell me what it says.",
             ("ann", [thought("I wait for ben.")]),
             f"ben: Page {turn} names {turn * 3} towns and {turn * 5} rivers.",

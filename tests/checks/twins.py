@@ -17,6 +17,28 @@ SYNONYMS = (
 _WORD = re.compile(r"[^\W\d_]+")
 
 
+def shortened(text: str, turn: int) -> str:
+    """Leave out one word of *text*: another one for each *turn*."""
+    words = text.split()
+    left = (turn * 5) % len(words)
+    return " ".join([*words[:left], *words[left + 1 :]])
+
+
+def prefaced(text: str, turn: int) -> str:
+    """Say *text* after a few words of politeness, and now and then in capitals."""
+    said = ("Sure!", "Yes, indeed.", "As I said before:", "Thank you.", "Well,", "Certainly, once more:")
+    return f"{said[turn % len(said)]} {text.upper() if turn % 3 == 2 else text}"
+
+
+def laid_out(text: str, turn: int) -> str:
+    """Set *text* otherwise: in lines, as a list, in bold, quoted."""
+    sentences = re.split(r"(?<=[.!?]) ", text)
+    return (
+        "\n".join(sentences), "\n".join(f"- {each}" for each in sentences), f"**{text}**", f"> {text}",
+        "\n\n".join(f"{place}. {each}" for place, each in enumerate(sentences, 1)), f'"{text}"',
+    )[turn % 6]  # fmt: skip
+
+
 def reworded(text: str, turn: int) -> str:
     """Say *text* in other words, and its sentences in another order: another way for each *turn*."""
     for place, (one, other) in enumerate(SYNONYMS):
@@ -25,6 +47,10 @@ def reworded(text: str, turn: int) -> str:
     sentences = re.split(r"(?<=[.!?]) ", text)
     turned = turn % len(sentences)
     return " ".join([*sentences[turned:], *sentences[:turned]])
+
+
+WAYS: tuple[Callable[[str, int], str], ...] = (reworded, shortened, prefaced, laid_out)
+"""Ways to say the same again."""
 
 
 def say(sender: str, text: str, role: str = "assistant", **more: Any) -> Said:
@@ -81,22 +107,28 @@ def in_code(times: int) -> list[Said]:
     ]
 
 
-def translated(messages: Iterable[Said], kept: Iterable[str] = ()) -> list[Said]:
+LATIN = "abcdefghijklmnopqrstuvwxyz"
+SCRIPTS = {
+    "latin": LATIN[7:] + LATIN[:7],
+    "cyrillic": "".join(map(chr, range(0x430, 0x44A))),
+    "armenian": "".join(map(chr, range(0x561, 0x57B))),
+}
+"""Alphabets with capitals, of as many letters as ours."""
+
+
+def translated(messages: Iterable[Said], kept: Iterable[str] = (), script: str = "latin") -> list[Said]:
     """Tell *messages* in a made-up language: every word but *kept* ones becomes another, the same each time."""
-    spared = frozenset(kept)
+    spared, letters = frozenset(kept), SCRIPTS[script]
+    other = str.maketrans(LATIN + LATIN.upper(), letters + letters.upper())
     return [
-        {**each, "content": _WORD.sub(lambda found: _foreign(found[0], spared), each.get("content") or "")}
+        {**each, "content": _WORD.sub(lambda found: _foreign(found[0], spared, other), each.get("content") or "")}
         for each in messages
     ]
 
 
-def _foreign(word: str, spared: frozenset[str]) -> str:
-    """Turn the letters of *word* round the alphabet; capitals stay capitals."""
-    if word.lower() in spared or not word.isascii():
-        return word
-    return "".join(
-        chr((ord(letter) - base + 7) % 26 + base) for letter in word for base in (ord("A" if letter < "a" else "a"),)
-    )
+def _foreign(word: str, spared: frozenset[str], other: Mapping[int, int]) -> str:
+    """Write *word* in other letters; capitals stay capitals."""
+    return word if word.lower() in spared or not word.isascii() else word.translate(other)
 
 
 def renamed(messages: Iterable[Said], name: Callable[[str], str]) -> list[Said]:

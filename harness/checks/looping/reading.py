@@ -34,7 +34,9 @@ _CLOCK = re.compile(r":(?<=\d:)\d\d")
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 _TOKEN = re.compile(r"[^\W_]+(?:[_.,:/@'’\-]+[^\W_]+)*")
 _WORD = re.compile(r"[^\W_]+")
-_NAME = re.compile(r" (?<=[a-z,;)] )([A-Z]\w+)")
+_LETTERS = [*map(chr, range(0x2000))]
+_CAPITALS, _SMALL = "".join(filter(str.isupper, _LETTERS)), "".join(filter(str.islower, _LETTERS))
+_NAME = re.compile(rf" (?<=[{_SMALL},;)] )([{_CAPITALS}]\w+)")
 _AROUND = string.punctuation + "“”„«»…–—。、「」"
 _NUMBERED = re.compile(r"^[ \t>*#\-]*(?:[^\W\d_]+[ \t]+)?\d{1,2}[.):](?=\s)", re.MULTILINE)
 _FENCE = re.compile(r"```[\w+\-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
