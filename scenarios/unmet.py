@@ -200,7 +200,8 @@ def _listed(items: Sequence[Item]) -> str:
 
 
 def _one(item: Item) -> str:
-    told = ", ".join(f"{name}={_cut(value)}" for name, value in item.arguments.items())
+    values = {name: json.dumps(value, default=str, ensure_ascii=False) for name, value in item.arguments.items()}
+    told = ", ".join(f"{name}={one_line(value, 80)}" for name, value in values.items())
     return f"{item.name}({told})" if told else item.name
 
 

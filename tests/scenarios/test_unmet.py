@@ -38,7 +38,7 @@ def item(name, **arguments):
             Sequence(exactly=(item("search", text="Bonn"), item("book"), item("search"))),
             [
                 (
-                    "expected the tools search(text=Bonn), book, search to be called, but it was "
+                    'expected the tools search(text="Bonn"), book, search to be called, but it was '
                     'search({"text": "Oslo", "limit": 3}), book, search({"text": "Rome"})'
                 )
             ],
@@ -51,7 +51,7 @@ def item(name, **arguments):
             Sequence(any_order=(item("book"), item("search", text="Rome"), item("search", text="Rome"))),
             [
                 (
-                    "expected the tools book, search(text=Rome), search(text=Rome) in any order, but it was "
+                    'expected the tools book, search(text="Rome"), search(text="Rome") in any order, but it was '
                     'search({"text": "Oslo", "limit": 3}), book, search({"text": "Rome"})'
                 )
             ],
