@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypothesis import settings
 
-from tests.classic import schema_once
+from tests.classic import settled_once
 
 # Properties are tried on the same examples every time, however slow the machine is.
 settings.register_profile("house", deadline=None, derandomize=True)
@@ -24,6 +24,6 @@ os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 def pytest_collection_finish() -> None:
     """Keep what was imported out of every later collection: a test that collects what its framework left open would
     look at all the frameworks each time."""
-    schema_once()
+    settled_once()
     gc.collect()
     gc.freeze()

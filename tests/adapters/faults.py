@@ -22,7 +22,7 @@ from harness import faults, semconv
 from harness.store import open_store
 from harness.trace import safely
 from tests.adapters.stage import autogen
-from tests.classic import schema_once
+from tests.classic import settled_once
 from tests.server import Reply, ScriptedServer, ToolCall
 
 MODULES = (
@@ -184,7 +184,7 @@ def main(folder: Path, only: list[str]) -> None:
     log.addHandler(heard)
     log.propagate = False
     os.chdir(folder)
-    schema_once()
+    settled_once()
     kept: Callable[..., Any]
     store = folder / "store"
     outcomes: list[tuple[int, int, dict[str, Any]]] = []
