@@ -1,4 +1,7 @@
-"""Conversations whose models answer at once with objects that are there already: the floor of any replay.
+"""Conversations whose models answer at once: what is said is there already, and only the object is made.
+
+A model client has to make one for each answer, for frameworks write what it cost, and whose it is, onto it. How much
+less it would be to give the same objects again is told, too, since a stub could be as careless.
 
 The framework's own model client is asked where it has one (classic: ``OpenAIClient``, whose ``create`` is replaced), so
 that with and without the harness everything above the model is the same. A turn is one answer of a model. What is said
@@ -37,24 +40,30 @@ class Talk:
         self.turns = turns
         self.asked = 0
         """How often the model itself was asked."""
-        self.made: list[Any] = []
+        self._made: list[Any] = []
         self._open = False
 
     @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Let the model itself answer; else it must not be asked."""
+    def answering(self, *, again: bool = False) -> Iterator[None]:
+        """Let the model itself answer, *again* with the same objects; else it must not be asked."""
         self._open = True
+        self._made = [self.make(turn) for turn in range(self.turns)] if again else []
         try:
             yield
         finally:
             self._open = False
 
     def next(self) -> Any:
-        """Give the model's next answer, which is there already."""
+        """Give the model's next answer."""
         if not self._open:
             raise AssertionError("the model itself was asked")
         self.asked += 1
-        return self.made[(self.asked - 1) % self.turns]
+        turn = (self.asked - 1) % self.turns
+        return self._made[turn] if self._made else self.make(turn)
+
+    def make(self, turn: int) -> Any:
+        """Make the model's answer in its *turn*."""
+        raise NotImplementedError
 
     def hold(self) -> object:
         """Have the whole conversation."""
@@ -74,7 +83,8 @@ class Classic(Talk):
         from autogen.oai.client import OpenAIClient
         from openai.types.chat import ChatCompletion
 
-        self.made = [ChatCompletion.model_validate(completion(turn)) for turn in range(turns)]
+        self._bodies = [completion(turn) for turn in range(turns)]
+        self._completion = ChatCompletion
         model = {"model": MODEL, "api_key": "sk-" + "0" * 48, **({"base_url": base_url} if base_url else {})}
         settings = {"config_list": [model], "cache_seed": cache_seed}
         more = {"human_input_mode": "NEVER", "max_consecutive_auto_reply": 10**6}
@@ -84,16 +94,19 @@ class Classic(Talk):
         self._client = OpenAIClient
         self._said = 0
 
+    def make(self, turn: int) -> Any:
+        return self._completion.model_validate(self._bodies[turn])
+
     def _go_on(self, *_: Any, **__: Any) -> tuple[bool, str]:
         self._said += 1
         return True, question(self._said)
 
     @contextmanager
-    def answering(self) -> Iterator[None]:
+    def answering(self, *, again: bool = False) -> Iterator[None]:
         original, talk = self._client.create, self
         self._client.create = lambda client, params: talk.next()
         try:
-            with super().answering():
+            with super().answering(again=again):
                 yield
         finally:
             self._client.create = original
@@ -119,10 +132,12 @@ class AgentChat(Talk):
         super().__init__(turns)
         from autogen_core.models import CreateResult, RequestUsage
 
-        usage = RequestUsage(GIVEN, TAKEN)
-        self.made = [
-            CreateResult(finish_reason="stop", content=answer(turn), usage=usage, cached=False) for turn in range(turns)
-        ]
+        self._texts = [answer(turn) for turn in range(turns)]
+        self._result, self._usage = CreateResult, RequestUsage
+
+    def make(self, turn: int) -> Any:
+        usage = self._usage(GIVEN, TAKEN)
+        return self._result(finish_reason="stop", content=self._texts[turn], usage=usage, cached=False)
 
     def hold(self) -> object:
         from autogen_agentchat.agents import AssistantAgent
@@ -189,9 +204,13 @@ class Ag2(Talk):
             def create(self) -> Any:
                 return Client()
 
-        usage = Usage(prompt_tokens=GIVEN, completion_tokens=TAKEN)
-        self.made = [ModelResponse(ModelMessage(answer(turn)), usage=usage, model=MODEL) for turn in range(turns)]
+        self._texts = [answer(turn) for turn in range(turns)]
+        self._message, self._response, self._usage = ModelMessage, ModelResponse, Usage
         self.config = Config()
+
+    def make(self, turn: int) -> Any:
+        usage = self._usage(prompt_tokens=GIVEN, completion_tokens=TAKEN)
+        return self._response(self._message(self._texts[turn]), usage=usage, model=MODEL)
 
     def hold(self) -> object:
         from ag2 import Agent

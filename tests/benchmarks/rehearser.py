@@ -4,7 +4,7 @@ All happens in one process, whose hooks are put on and taken off between the sam
 ``[name, turns, pairs]`` of JSON for each way, in CPU microseconds per turn, of all threads. The agents of classic
 AutoGen are made once (their clients take longer than a conversation), those of the others for each conversation.
 
-* *bare*: nothing of ours is attached, and the model's client gives objects that are there already.
+* *bare*: nothing of ours is attached, and the model's client makes an object of what is there already.
 * *alone*: the hooks on model clients, and an adapter's translation to and fro, with nothing in the chain but the replay
   of a cassette in memory. Neither trace nor checks nor any other hook: only the model calls of these conversations
   would be answered otherwise.
@@ -20,8 +20,6 @@ import importlib
 import json
 import logging
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -39,7 +37,7 @@ from scenarios.cassette import Cassette, Exchange
 from scenarios.promoting import request_of
 from scenarios.replaying import Replay
 
-from . import ready
+from . import batches, ready
 from .measure import sampled
 from .ready import FEW, MANY, Talk
 
@@ -48,10 +46,8 @@ TIMES = {FEW: 8, MANY: 1}
 """How many conversations are one sample."""
 PEER_PAIRS = 2
 BATCHED = "a whole harness run in a batch with -n 2"
-BATCH = 220
-PATIENCE_S = 300
-ROOT = Path.cwd()
-COMMAND = "from harness.cli import main; main()"
+WORKERS = "the most memory of a worker"
+COMMANDS = "the most memory of the command itself"
 SCENARIO = "name: talk\nfactory: talk:hold\n"
 MODULE = "from tests.benchmarks import ready\n\n\ndef hold():\n    ready.talk({family!r}, {turns}).hold()\n"
 
@@ -155,30 +151,22 @@ def whole(path: Path, turns: int) -> float:
     return taken / TIMES[turns] / turns / 1000
 
 
-def whole_in_batch(folder: Path, turns: int) -> float:
-    """Rehearse scenarios as ``harness run -n 2`` does, and give the CPU microseconds of a turn, all processes together.
+def in_batches(folder: Path, turns: int, bare: Callable[[], float]) -> Iterator[tuple[str, list[tuple[float, float]]]]:
+    """Rehearse scenarios as ``harness run -n 2`` does: the CPU microseconds of a turn, and megabytes of many and few.
 
     It is what many cost more than a few: starting the command and its workers is not counted.
     """
-    spent = []
-    for count in (BATCH // 10, BATCH):
-        several = folder / str(count)
-        if not several.is_dir():
-            several.mkdir()
-            for file in ("talk.py", "talk.cassette.jsonl"):
-                shutil.copy(folder / file, several)
-            for number in range(count):
-                text = f"name: talk {number}\nfactory: talk:hold\ncassette: talk.cassette.jsonl\n"
-                (several / f"talk{number:03}.scenario.yaml").write_text(text, encoding="utf-8")
-        command = [sys.executable, "-c", COMMAND, "run", "-n", "2", "--json", str(several)]
-        before = os.times()
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=ROOT)
-        after = os.times()
-        verdicts = json.loads(done.stdout or "[]")
-        if len(verdicts) != count or any(one["replay"]["hits"] != turns for one in verdicts):
-            raise RuntimeError(f"the batch failed:\n{done.stderr[-2000:]}")
-        spent.append(sum(after[2:4]) - sum(before[2:4]))
-    return (spent[1] - spent[0]) / (BATCH - BATCH // 10) / turns * 1e6
+    cpu, workers, commands = [], [], []
+    for _ in range(PEER_PAIRS):
+        few, many = (batches.played(folder, count, turns) for count in (batches.FEW, batches.MANY))
+        more = (many.cpu_s - few.cpu_s) / (batches.MANY - batches.FEW) / turns * 1e6
+        cpu.append((more, bare()))
+        workers.append((many.worker_mb, few.worker_mb))
+        commands.append((many.command_mb, few.command_mb))
+    yield BATCHED, cpu
+    if all(few for _, few in workers):
+        yield WORKERS, workers
+        yield COMMANDS, commands
 
 
 def cached(turns: int) -> Callable[[], float]:
@@ -220,11 +208,12 @@ def measured(family: str, turns: int, folder: Path) -> Iterator[tuple[str, list[
     def bare() -> float:
         return per_turn(talk, talk.answering)
 
+    again = sampled(lambda: per_turn(talk, lambda: talk.answering(again=True)), bare, PAIRS[turns])
+    yield "a stub that gives the same objects again", again
     yield "the replay interceptor alone", sampled(lambda: per_turn(talk, alone.replaying), bare, PAIRS[turns])
     yield "a whole harness run", sampled(lambda: whole(path, turns), bare, PAIRS[turns])
     if turns == FEW:
-        batch = [(whole_in_batch(path.parent, turns), bare()) for _ in range(PEER_PAIRS)]
-        yield BATCHED, batch
+        yield from in_batches(path.parent, turns, bare)
     if family == "classic":
         yield "AutoGen's cache_seed", sampled(cached(turns), bare, PEER_PAIRS)
         if (tape := taped(folder, turns)) is not None:

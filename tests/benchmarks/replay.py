@@ -1,8 +1,9 @@
 """What a replay costs beside the bare conversation: ours alone, a whole ``harness run``, and what others have.
 
 The conversations of ``ready.py``, of 10 and of 200 turns, are answered by stubs that are ready, without the harness
-(the floor), and in each of the ways that ``rehearser.py`` tells; every family in a process of its own. vcrpy is no
-requirement of anything: where it is missing, a line on stderr says so.
+(what all is held against), and in each of the ways that ``rehearser.py`` tells; every family in a process of its own,
+and many scenarios as ``batches.py`` says. vcrpy is no requirement of anything: where it is missing, a line on stderr
+says so.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from . import batches
 from .measure import Figure, summed_up
 from .ready import FAMILIES, FEW, MANY
-from .rehearser import BATCHED
+from .rehearser import BATCHED, COMMANDS, WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,10 @@ def figures() -> Iterator[Figure]:
         pairs: dict[tuple[str, int], list[tuple[float, float]]] = {}
         for what, turns, found in _measured(family):
             pairs[what, turns] = found
+            if what in {WORKERS, COMMANDS}:
+                name, peer = f"{family}: {what}, {batches.MANY} scenarios", f"the same, {batches.FEW} scenarios"
+                yield summed_up(name, found, peer=peer, unit="MB")
+                continue
             yield summed_up(f"{family}: {what}, {turns} turns", found, peer=BARE, unit=UNIT)
             if what == BATCHED:
                 each = [(ours * turns / 1000, bare * turns / 1000) for ours, bare in found]
