@@ -318,6 +318,28 @@ def test_the_calls_behind_a_message_are_those_of_the_turn_that_made_it():
     }
 
 
+def test_of_several_messages_of_a_turn_each_has_the_calls_since_the_one_before():
+    spans = [
+        span("talk", TALK, until=99),
+        span("t", TURN, at=2, until=40, parent_id="talk", attributes={semconv.GEN_AI_AGENT: "bot"}),
+        span("asks", CHAT, at=3, until=4, parent_id="t"),
+        said("wants", "bot", "p", at=5, parent_id="talk"),
+        span("runs", TOOL, at=6, until=7, parent_id="t"),
+        said("found", "bot", "p", at=8, parent_id="talk"),
+        span("asks again", CHAT, at=9, until=10, parent_id="t"),
+        said("answer", "bot", "p", at=11, parent_id="talk"),
+        span("keeps", CHAT, at=12, until=13, parent_id="t"),
+        said("unmade", "bot", "p", at=50, parent_id="talk"),
+    ]
+    made = derive.made_by(derive.run("r", spans, {}, {}))
+    assert {name: [call.span.span_id for call in calls] for name, calls in made.items()} == {
+        "wants": ["asks"],
+        "found": ["runs"],
+        "answer": ["asks again", "keeps"],
+        "unmade": [],
+    }
+
+
 def test_a_message_of_a_conversation_inside_a_turn_is_made_by_its_own_speakers_turn():
     def turn(span_id, agent, at, until, parent_id):
         return span(span_id, TURN, at=at, until=until, parent_id=parent_id, attributes={semconv.GEN_AI_AGENT: agent})
