@@ -70,7 +70,7 @@ class WordNotHeard(RedLine):
 
     def judge(self, subject: Subject) -> Iterable[Finding]:
         """Yield each agent that will not hear the word."""
-        agents = {agent.name: agent for agent in subject.setup.agents}
+        agents = subject.agents()
         for hearers, speakers in pairs(subject.setup.plans):
             asked = [name for name in speakers if name in agents and "TERMINATE" in (agents[name].role or "")]
             deaf = [agents[name] for name in hearers if name in agents]
@@ -116,7 +116,7 @@ class PredicateOnWrongSide(RedLine):
 
     def judge(self, subject: Subject) -> Iterable[Finding]:
         """Yield each manager that has none while a member has."""
-        agents = {agent.name: agent for agent in subject.setup.agents}
+        agents = subject.agents()
         for plan in groups(subject.setup.plans):
             manager = agents.get(plan.manager)
             own = manager.predicate if manager is not None else None

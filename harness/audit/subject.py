@@ -40,6 +40,10 @@ class Subject:
     limits: Mapping[str, float] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
 
+    def agents(self) -> dict[str, Agent]:
+        """Give the agents by name: of those with one name the first, who is in the conversation that was begun."""
+        return {agent.name: agent for agent in reversed(self.setup.agents)}
+
     def ending(self, verdict: Verdict) -> Iterator[tuple[int, list[str]]]:
         """Yield the number and the path of each conversation with that *verdict*."""
         every = self.each or ([self.certificate] if self.certificate is not None else [])
@@ -60,8 +64,9 @@ class RedLine(Check):
         return True
 
     def at(self, agent: Agent, text: str, **evidence: object) -> Finding:
-        """Make a finding about *agent*."""
-        return self.finding(text, evidence={"agent": agent.name, **evidence})
+        """Make a finding about *agent*; the line that makes it tells it from others of its name."""
+        made = {"line": agent.place.line} if agent.place is not None else {}
+        return self.finding(text, evidence={"agent": agent.name, **made, **evidence})
 
 
 def walk(plans: Iterable[Plan]) -> Iterator[Plan]:

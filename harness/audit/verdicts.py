@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.audit.certificate import Certificate
@@ -35,7 +35,7 @@ class Audit:
 
     def document(self) -> dict[str, Json]:
         """Give it as JSON: the public form of ``audit --format json``."""
-        agents = {agent.name: agent for agent in self.setup.agents}
+        agents = self.setup.agents
         return {
             "target": self.target,
             "framework": self.setup.framework,
@@ -96,10 +96,11 @@ def checklist(findings: Sequence[Finding], *, proved: bool = True) -> list[dict[
     ]
 
 
-def finding(found: Finding, agents: Mapping[str, Agent], origins: Sequence[Origin] = ()) -> dict[str, Json]:
+def finding(found: Finding, agents: Sequence[Agent], origins: Sequence[Origin] = ()) -> dict[str, Json]:
     """Give a finding as JSON, with the line that makes the agent it is about, or begins the conversation."""
-    name, number = found.evidence.get("agent"), found.evidence.get("conversation")
-    agent = agents.get(name) if isinstance(name, str) else None
+    name, line, number = (found.evidence.get(key) for key in ("agent", "line", "conversation"))
+    named = [agent for agent in agents if agent.name == name]
+    agent = next((one for one in named if one.place is not None and one.place.line == line), next(iter(named), None))
     place = _place(agent.place) if agent is not None else None
     if isinstance(number, int) and number < len(origins):
         place = _place(origins[number].place)

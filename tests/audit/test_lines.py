@@ -21,6 +21,7 @@ from harness.setups import (
     Condition,
     Group,
     Member,
+    Place,
     Plan,
     Predicate,
     Setup,
@@ -103,6 +104,16 @@ def test_every_red_line_is_explained_and_stands_in_the_checklist() -> None:
     assert set(LINES) <= set(check.explained())
     assert {code for codes in CHECKLIST.values() for code in codes} == {line.code for line in LINES}
     assert len(CHECKLIST) == 6
+
+
+def test_agents_of_one_name_are_told_apart_by_their_lines_and_the_first_is_who_talks() -> None:
+    silent = _with(place=Place(file="app.py", line=3))
+    asked = _with(place=Place(file="app.py", line=5), role="Reply TERMINATE when done.", default_role=True)
+    setup = _setup(silent, asked, _with(name="a", predicate=_DEFAULT))
+    missing, unheard = (next(line for line in LINES if line.code == code) for code in ("A707", "A711"))
+    assert _found(unheard, setup) == []
+    (found,) = _found(missing, setup)
+    assert verdicts.finding(found, setup.agents)["line"] == 5
 
 
 @pytest.mark.parametrize(
