@@ -91,8 +91,9 @@ class RepeatedMessage(LoopCheck):
 
     Why: agents that repeat themselves spend tokens until a limit stops them: thanks and good wishes without end, the
     same tool call with the same result, "continue" to an agent that has nothing to add, empty replies. Three times is a
-    loop. It counts as the same whatever the case, the spaces, the ids of calls, UUIDs and times of day, or a few other
-    words; another number, argument or result is something new, and so is what a human types.
+    loop. It counts as the same whatever the case, the spaces, the ids of calls, UUIDs and times of day, a few other
+    words, or what its sender thought before it; another number, argument or result is something new, and so is what a
+    human types.
 
     Fix: let the conversation end when its work is done: give the agent that knows it an `is_termination_msg` and a
     prompt that says when to write the word. Set `max_consecutive_auto_reply` or `max_turns` as a net. What a proxy

@@ -393,3 +393,26 @@ def test_an_agent_that_goes_on_by_itself_at_length_is_told_of_at_its_fourth_mess
 def test_who_works_or_is_answered_in_between_does_not_answer_itself(between):
     said = ["user: Find a use for this.", *[each for turn in range(5) for each in (f"ann: {voice(turn)}", between)]]
     assert loops(talk(said), "L104") == []
+
+
+ASKED = ["user: 小明有20元。两个兄弟各有他的两倍。三人一共有多少元。", "ann: 20加40加40等于100元。"]
+AGREED = ("我同意这个答案是正确的", "总数是100元", "所有步骤都由大家计算过", "因此问题已经解决了")
+
+
+def test_reworded_repeats_are_found_in_a_script_without_spaces():
+    turned = ["".join([*AGREED[turn % 4 :], *AGREED[: turn % 4]]) for turn in range(6)]
+    assert len({*turned}) == 4
+    assert judge(talk(ASKED + [f"ann: {each}" for each in turned]), select=["L"])[0].seq <= 5
+    apart = [f"{('ann', 'ben')[turn % 2]}: {each}" for turn, each in enumerate(turned)]
+    assert judge(talk(ASKED + apart), select=["L"])[0].seq <= 7
+
+
+def test_work_that_goes_on_in_a_script_without_spaces_is_no_loop():
+    work = (
+        "首先打开数据文件。检查每一列的缺失值。", "缺失值集中在收入列。我建议用中位数填补。",
+        "填补之后请画出收入与年龄的散点图。", "散点图显示年龄越大收入越高。但六十岁以后下降。",
+        "那么我们加入二次项来拟合这条曲线。", "二次项显著。模型的解释力明显提高。",
+        "请写一份报告。说明方法、图形和结论。", "报告已完成。共五页。附有图形和参考文献。",
+    )  # fmt: skip
+    said = [f"{('ann', 'ben', 'cat')[turn % 3]}: {each}" for turn, each in enumerate(work)]
+    assert judge(talk(["user: 请分析这份数据。", *said]), select=["L"]) == []

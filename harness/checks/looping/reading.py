@@ -37,6 +37,7 @@ _WORD = re.compile(r"[^\W_]+")
 _LETTERS = [*map(chr, range(0x2000))]
 _CAPITALS, _SMALL = "".join(filter(str.isupper, _LETTERS)), "".join(filter(str.islower, _LETTERS))
 _NAME = re.compile(rf" (?<=[{_SMALL},;)] )([{_CAPITALS}]\w+)")
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
 _AROUND = string.punctuation + "“”„«»…–—。、「」"
 _NUMBERED = re.compile(r"^[ \t>*#\-]*(?:[^\W\d_]+[ \t]+)?\d{1,2}[.):](?=\s)", re.MULTILINE)
 _FENCE = re.compile(r"```[\w+\-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
@@ -174,7 +175,10 @@ def _content(text: str, names: frozenset[str]) -> tuple[frozenset[str], frozense
     """Give the words, the facts and the neighbours in *text*. The numbers of a list count for nothing."""
     order: list[str] = []
     facts: set[str] = set()
-    for chunk in _NUMBERED.sub(" ", text).lower().split():
+    said = _NUMBERED.sub(" ", text).lower()
+    if not said.isascii():
+        said = _UNSPACED.sub(_neighbours, said)
+    for chunk in said.split():
         word = chunk if chunk.isalpha() else chunk.strip(_AROUND)
         if word.isalpha():
             if word not in names:
@@ -189,6 +193,11 @@ def _content(text: str, names: frozenset[str]) -> tuple[frozenset[str], frozense
     facts.update(name for found in _NAME.findall(text) if (name := found.lower()) not in names)
     pairs = frozenset(pairwise(order)) if len(order) > 3 else frozenset()  # noqa: PLR2004
     return words, frozenset(facts), pairs
+
+
+def _neighbours(run: re.Match[str]) -> str:
+    """Read what is written without spaces by its neighbouring characters, which come again as words do."""
+    return f" {' '.join(map(''.join, pairwise(run[0]))) or run[0]} "
 
 
 class _Token(NamedTuple):
