@@ -16,7 +16,6 @@ import logging
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from .talker import Talk
 
 PATIENCE_S = 300
+ALONE = 5
+"""So many conversations say how long a slow one takes by the clock."""
 PLAN = {str(FEW): (FEW, 0.0, 9), str(MANY): (MANY, 0.0, 3), "slow": (FEW, SLOW_S, 7)}
 """What is held: how many turns, how long the model takes, and how many samples of it."""
 
@@ -35,9 +36,11 @@ PLAN = {str(FEW): (FEW, 0.0, 9), str(MANY): (MANY, 0.0, 3), "slow": (FEW, SLOW_S
 def figures() -> Iterator[Figure]:
     """Measure every family that is installed."""
     for family in FAMILIES:
-        found, bare = _told("guard", family), _told("talker", family, "none")
-        if found is None or bare is None:
+        guarded = _told("guard", family)
+        bare = _told("talker", family, "none", said=f"{FEW} {SLOW_S}\n" * ALONE)
+        if not guarded or not bare:
             continue
+        found = guarded[0]
         for turns in (FEW, MANY):
             per_message = [(one / (2 * turns), other / (2 * turns)) for one, other in found[str(turns)]]
             yield summed_up(
@@ -46,19 +49,19 @@ def figures() -> Iterator[Figure]:
         name, clock = f"{family}: {FEW} turns with a model of 20 ms, guarded", found["clock_s"] * 1e3
         slow = [(clock + (one - other) / 1e3, clock) for one, other in found["slow"]]
         yield summed_up(name, slow, peer="recorded", unit="ms")
-        alone = bare["slow_s"] * 1e3
-        both = [(alone + one / 1e3 - bare["slow_cpu_s"] * 1e3, alone) for one, _ in found["slow"]]
+        alone, worked = (min(each[what] for each in bare) * 1e3 for what in ("clock_s", "cpu_s"))
+        both = [(alone + one / 1e3 - worked, alone) for one, _ in found["slow"]]
         yield summed_up(f"{family}: {FEW} turns, a model of 20 ms, recorded and guarded", both, peer="bare", unit="ms")
 
 
-def _told(module: str, *asked: str) -> Any:
-    """Run a module of these benchmarks in a process of its own, and read what it prints; None if it fails."""
+def _told(module: str, *asked: str, said: str = "") -> list[Any]:
+    """Run a module of these benchmarks in a process of its own, *said* as its input, and read what it prints."""
     command = [sys.executable, "-m", f"tests.benchmarks.{module}", *asked]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, input=said)
     if done.returncode:
         sys.stderr.write(f"{' '.join(asked)} is not measured: {done.stderr[-300:]}\n")
-        return None
-    return json.loads(done.stdout.splitlines()[-1])
+        return []
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
 def measured(talk: Talk) -> dict[str, Any]:
@@ -69,7 +72,7 @@ def measured(talk: Talk) -> dict[str, Any]:
     found: dict[str, Any] = {
         name: [_pair(talk, turns, delay_s) for _ in range(samples)] for name, (turns, delay_s, samples) in PLAN.items()
     }
-    return {**found, "clock_s": min(took(talk(FEW, SLOW_S), time.perf_counter_ns) for _ in range(5)) / 1e9}
+    return {**found, "clock_s": min(took(talk(FEW, SLOW_S))["clock_s"] for _ in range(ALONE))}
 
 
 def _pair(talk: Talk, turns: int, delay_s: float) -> tuple[float, float]:
@@ -83,7 +86,7 @@ def _pair(talk: Talk, turns: int, delay_s: float) -> tuple[float, float]:
         for found, watched in ((guarded, True), (recorded, False)):
             hold = talk(turns, delay_s)
             with harness.guard(limits, on_stop="note") if watched else contextlib.nullcontext():
-                found.append(took(hold, time.process_time_ns) / 1e3)
+                found.append(took(hold)["cpu_s"] * 1e6)
     return min(guarded), min(recorded)
 
 
