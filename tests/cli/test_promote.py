@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,13 +37,23 @@ for question in sys.argv[1:]:
 """
 
 
-@pytest.fixture
-def traced(tmp_path: Path) -> Path:
-    """A folder with the recorded run of a program that calls a tool."""
-    write(tmp_path, TWO_AGENTS)
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the recorded run of a program that calls a tool, and nothing done to it."""
+    folder = tmp_path_factory.mktemp("recorded") / "here"
+    folder.mkdir()
+    write(folder, TWO_AGENTS)
     with ScriptedServer(two_agents_script()) as server:
-        assert harness("trace", "--store", "s", "app.py", cwd=tmp_path, server=server).returncode == 0
-    return tmp_path
+        assert harness("trace", "--store", "s", "app.py", cwd=folder, server=server).returncode == 0
+    shutil.copytree(folder, folder.with_name("kept"))
+    return folder
+
+
+@pytest.fixture
+def traced(recorded: Path) -> Path:
+    """That folder as it was, to change: a run knows where it was recorded."""
+    shutil.rmtree(recorded)
+    return Path(shutil.copytree(recorded.with_name("kept"), recorded))
 
 
 def test_a_traced_program_becomes_a_scenario_that_replays(traced: Path) -> None:
