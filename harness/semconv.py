@@ -59,6 +59,7 @@ HARNESS_FREEZE: Final = "harness.freeze"  # list of strings, on root spans: whic
 HARNESS_SCENARIO: Final = "harness.scenario"  # the path of the scenario file a run rehearses, on root spans
 HARNESS_FAMILY: Final = "harness.family"  # what the runs of one traced program and its children share, on root spans
 HARNESS_FORKED: Final = "harness.forked"  # what of a run was played before it went on for real, on root spans
+HARNESS_FORKED_MODEL: Final = "harness.forked.model"  # the model that took the place of every agent's from there on
 HARNESS_SAID: Final = (
     "harness.said"  # JSON string, on root spans: [[number, text]], said after the number-th conversation
 )

@@ -58,7 +58,8 @@ class Playing:
         if self.fork is None:
             return told
         said = {semconv.HARNESS_SAID: json.dumps(self.fork.says)} if self.fork.says else {}
-        return {**told, semconv.HARNESS_FORKED: self.fork.text, **said}
+        model = {semconv.HARNESS_FORKED_MODEL: self.fork.model} if self.fork.model else {}
+        return {**told, semconv.HARNESS_FORKED: self.fork.text, **model, **said}
 
     def begin(self, attached: Recording) -> None:
         """Begin what is more than answers, until *attached* is taken off. Raises as ``Freeze.begin`` does."""

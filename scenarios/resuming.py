@@ -43,7 +43,8 @@ def resume(  # noqa: PLR0913 - each is one thing that may be set
     """Go on with a run, and say what came of it; that is a run of its own.
 
     *program* is as for ``drafting.draft``. With a *message*, who began the conversation says that once it is over.
-    *model* and *prompts* are as for ``Fork``, from where the recording ends. Raises UsageError, with what is missing,
+    *model* (default: the one that the run itself was forked or taken up with) and *prompts* are as for ``Fork``, from
+    where the recording ends. Raises UsageError, with what is missing,
     for a run that cannot be rebuilt.
     """
     found = drafting.draft(store, run_id, program=program)
@@ -61,7 +62,7 @@ def resume(  # noqa: PLR0913 - each is one thing that may be set
         _without_the_end(found.cassette).write(cassette)
         what = replace(scenario.load(place), cassette=cassette, expect=Expect())
         says = [*_said(found.runs), *([(_conversations(found.runs), message)] if message is not None else [])]
-        fork = Fork(model=model, prompts=prompts or {}, says=tuple(says))
+        fork = Fork(model=model or _model(found.runs), prompts=prompts or {}, says=tuple(says))
         went = runner.rehearse(what, store=store.path, matching="sequence", tags=("resumed",), fork=fork)
         return _unjudged(went)
 
@@ -85,6 +86,12 @@ def _said(runs: Sequence[Run]) -> list[tuple[int, str]]:
     told = (span.attributes.get(semconv.HARNESS_SAID) for run in runs for span in run.spans)
     text = next((found for found in told if isinstance(found, str)), "[]")
     return [(int(number), str(said)) for number, said in json.loads(text)]
+
+
+def _model(runs: Sequence[Run]) -> str | None:
+    """Read which model took the place of the agents' own in the run: its program does not name that."""
+    told = (span.attributes.get(semconv.HARNESS_FORKED_MODEL) for run in runs for span in run.spans)
+    return next((found for found in told if isinstance(found, str)), None)
 
 
 def _without_the_end(cassette: Cassette) -> Cassette:

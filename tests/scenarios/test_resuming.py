@@ -117,3 +117,20 @@ def test_what_failed_last_is_asked_again_with_the_model_and_the_prompt_of_now(tm
     assert (found.outcome, found.account.hits, found.account.live) == ("passed", 0, 1), found.reasons
     (entry,) = server.log
     assert (entry["request"]["model"], entry["request"]["messages"][0]["content"]) == ("gpt-4o", "You try.")
+
+
+def test_a_run_that_went_on_with_another_model_goes_on_with_that_one(tmp_path, serve) -> None:
+    pytest.importorskip("autogen", reason="the framework is not installed")
+    path = tmp_path / "one.scenario.yaml"
+    path.write_text(SCENARIOS["autogen"], encoding="utf-8")
+    serve(["One."])
+    first = runner.run_scenario(path, record="all")
+    serve(["Two."])
+    second = resuming.resume(open_store(), first.run_id, message="And?", model="gpt-4o")
+    server = serve(["Three."])
+    third = resuming.resume(open_store(), second.run_id, message="Well?")
+    assert third.account.live == 1, third.reasons
+    assert [entry["request"]["model"] for entry in server.log] == ["gpt-4o"]
+    server = serve(["Four."])
+    resuming.resume(open_store(), third.run_id, message="So?", model="gpt-4o-mini")
+    assert [entry["request"]["model"] for entry in server.log] == ["gpt-4o-mini"]
