@@ -17,7 +17,8 @@ class Figure:
     """One measured figure. *value* and *against* are medians in *unit*, *spread* the value's interquartile range.
 
     *ratio* is the median of the pairs' ratios: both of a pair were measured next to each other, so a busy
-    machine slows both. *n* counts pairs; *load* is the machine's one-minute load average at the end.
+    machine slows both. *n* counts pairs; *load* is the machine's one-minute load average at the end. A benchmark that
+    takes the least of all samples instead says so.
     """
 
     name: str

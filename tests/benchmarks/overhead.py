@@ -2,9 +2,9 @@
 
 All hold the same conversations with a model that answers at once, each in a process of its own (``talker.py``). They
 take turns, one conversation at a time, so that a busy machine is busy for all of them. What is added is CPU time over
-the same conversation with nobody watching. The others get the cheapest provider of any use: a batch processor, and OTLP
-encoding for nowhere. They keep spans; we keep spans, each message once, what every call asked and got, selections and
-the ending, redacted and on disk.
+the same conversation with nobody watching, the least of all rounds over the least of all. The others get the cheapest
+provider of any use: a batch processor, and OTLP encoding for nowhere. They keep spans; we keep spans, each message
+once, what every call asked and got, selections and the ending, redacted and on disk.
 """
 
 from __future__ import annotations
