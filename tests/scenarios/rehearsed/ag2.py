@@ -128,7 +128,7 @@ ROWS = [
     row(
         "one agent",
         error="bad request (400)",
-        text=ONE + "expect: {ending: error}\n",
+        text=ONE + "expect: {ending: error, findings: [C503]}\n",
         script=lambda: [error(400, "maximum context length exceeded")],
     ),
     row(

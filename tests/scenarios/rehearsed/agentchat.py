@@ -139,7 +139,7 @@ ROWS = [
     row(
         "one agent",
         error="bad request (400)",
-        text=ONE + "expect: {ending: error, speakers: [user]}\n",
+        text=ONE + "expect: {ending: error, speakers: [user], findings: [C503]}\n",
         script=lambda: [error(400, "maximum context length exceeded")],
     ),
     row(

@@ -99,7 +99,7 @@ ROWS = [
     row(
         "two agents",
         error="bad request (400)",
-        text=PAIR + "expect: {ending: error, speakers: [user]}\n",
+        text=PAIR + "expect: {ending: error, speakers: [user], findings: [C503]}\n",
         script=lambda: [error(400, "maximum context length exceeded")],
     ),
     row(
@@ -197,7 +197,7 @@ ROWS = [
     row(
         "two agents",
         error="bad request (400), caught by the program",
-        text="factory: cast_classic:forgiving\nexpect: {said: [A short answer.]}\n",
+        text="factory: cast_classic:forgiving\nexpect: {said: [A short answer.], findings: [C503]}\n",
         script=lambda: [error(400, "maximum context length exceeded"), "A short answer. TERMINATE"],
     ),
     row(
