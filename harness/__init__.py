@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.audit.asserting import assert_terminates as assert_terminates
+    from harness.blocks import guard as guard
+    from harness.blocks import replay as replay
+    from harness.blocks import run as run
     from harness.guarding.guards import Guard as Guard
-    from harness.guarding.guards import guard as guard
     from harness.recording import instrument as instrument
-    from harness.recording import replay as replay
-    from harness.recording import run as run
     from harness.recording import uninstrument as uninstrument
     from harness.rehearsing import scenario as scenario
     from harness.store import open_store as open_store
@@ -36,11 +36,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "Guard": "harness.guarding.guards",
     "assert_terminates": "harness.audit.asserting",
-    "guard": "harness.guarding.guards",
+    "guard": "harness.blocks",
     "instrument": "harness.recording",
     "uninstrument": "harness.recording",
-    "replay": "harness.recording",
-    "run": "harness.recording",
+    "replay": "harness.blocks",
+    "run": "harness.blocks",
     "open_store": "harness.store",
     "scenario": "harness.rehearsing",
 }

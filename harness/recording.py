@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import logging
@@ -17,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 from harness import config, plugins, semconv
 from harness.call import Call, Interceptor, Reply, Stream, a_answered, answered, stream_chain
 from harness.errors import HarnessError, UsageError
-from harness.freezing import Freeze
 from harness.guarding.stopping import Stops
 from harness.journal import Journal, make_store
 from harness.offline import Walls
 from harness.privacy import Privacy
 from harness.redaction import Redaction, store_key
 from harness.text import printable
-from harness.trace import RunState, Trace
+from harness.trace import Trace
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -185,7 +183,7 @@ def instrument(  # noqa: PLR0913 - each as a program may want to set it
         store=settings.store,
         interceptors=interceptors,
         mode=mode,
-        attributes={semconv.HARNESS_RUN_MODE: mode, **_described(name, tags, attributes)},
+        attributes={semconv.HARNESS_RUN_MODE: mode, **described(name, tags, attributes)},
         settings=settings,
         otel=settings.otel if otel is None else otel,
         redact=redact,
@@ -213,7 +211,7 @@ def _settings(store: str | os.PathLike[str] | None, capture: str | None, mode: s
     return settings
 
 
-def _described(name: str | None, tags: Iterable[str], attributes: Mapping[str, Json] | None) -> dict[str, Json]:
+def described(name: str | None, tags: Iterable[str], attributes: Mapping[str, Json] | None) -> dict[str, Json]:
     """Put together what the root spans of runs say of them."""
     found: dict[str, Json] = dict(attributes or {})
     if name:
@@ -231,6 +229,11 @@ def _guard(settings: config.Config, mode: str) -> Guard | None:
     from harness.guarding import written
 
     return written.from_environment() if asked else written.told(settings.guard or {})
+
+
+def attached() -> bool:
+    """Say whether the harness is attached to this process."""
+    return _recording is not None
 
 
 def instrument_quietly() -> None:
@@ -305,47 +308,3 @@ def _inherit_start() -> None:
     """Let a timer start as any thread does: the instrumentation leaves it the method that it had wrapped already."""
     if "start" in vars(threading.Timer):
         del threading.Timer.start
-
-
-@contextlib.contextmanager
-def run(
-    name: str | None = None,
-    *,
-    id: str | None = None,  # noqa: A002 - the word of the house
-    tags: Iterable[str] = (),
-    attributes: Mapping[str, Json] | None = None,
-) -> Iterator[RunState]:
-    """Let every conversation inside the block belong to one run, and give its ``run_id``.
-
-    *id* is the run's id (default: a random one), *name* and *tags* describe it, *attributes* go onto its root spans.
-    Attaches the harness first if that has not been done.
-    """
-    recording = instrument()
-    state = recording.trace.new_run(id, _described(name, tags, attributes))
-    with recording.trace.within(state):
-        yield state
-
-
-@contextlib.contextmanager
-def replay(cassette: str | os.PathLike[str]) -> Iterator[Any]:
-    """Answer every call inside the block from *cassette*, and give the replay with its account.
-
-    What stood still when it was recorded does so again, and nothing beyond this machine is reached. Attaches the
-    harness for the block if that has not been done. Raises UsageError if the cassette cannot be read. A call it does
-    not hold raises CassetteMissError in the program. What programs make of that, and of a network that is closed, is
-    theirs: ``account()`` counts both, and ``misses`` and ``refused`` say which.
-    """
-    attached_before = _recording is not None
-    recording = instrument()
-    try:
-        load = plugins.sibling("scenarios.replaying").Replay.load
-        replaying = load(Path(cassette), redact=recording.privacy.redaction.text)
-        still = Freeze(replaying.cassette.header.freeze).still()
-        with recording.answered_by(replaying) as replaying.refused, still:
-            yield replaying
-    finally:
-        if not attached_before:
-            uninstrument()
-
-
-atexit.register(uninstrument)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import recording
+from harness import blocks, recording
 from harness.adapters.seam import failed, make_call, outcome
 from harness.call import Call, Reply
 from harness.errors import EnvironmentProblem, HarnessError
@@ -71,7 +71,7 @@ def ask(  # noqa: PLR0913 - each is one thing that may be set
     )
     try:
         with (
-            recording.run(f"{run.summary.name} judged", id=run_id),
+            blocks.run(f"{run.summary.name} judged", id=run_id),
             attached.trace.operation(Operation.CONVERSATION, CONVERSATION),
         ):
             for criterion in criteria:

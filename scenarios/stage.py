@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import children, recording, semconv
+from harness import blocks, children, recording, semconv
 from harness.call import StoppedError
 from harness.errors import EnvironmentProblem, Exit, HarnessError, UsageError
 from harness.offline import NetworkRefusedError
@@ -113,7 +113,7 @@ def here(  # noqa: PLR0913 - each is one thing that may be set
         with (
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(printed),
-            recording.run(scenario.name, id=run_id),
+            blocks.run(scenario.name, id=run_id),
             _beside(scenario.folder),
             clock,
         ):

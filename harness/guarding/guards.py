@@ -6,11 +6,10 @@ before a call is made (``budgets``, ``ledger``). What comes of it is the ``ladde
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +24,7 @@ from harness.guarding.ledger import Ledger, Promise
 from harness.guarding.refusing import BUDGET, KILLED, Why
 from harness.guarding.watching import Watching
 from harness.model import Event, Finding, Json, Operation
-from harness.scopes import RunState, guarded
+from harness.scopes import RunState
 from harness.text import one_line
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from harness.config import Config
     from harness.contents import Link, Part
-    from harness.recording import Recording
     from harness.scopes import Scope
     from harness.trace import Trace
 
@@ -283,23 +281,3 @@ def _over_defaults(told: Mapping[str, Json]) -> dict[str, Json]:
     named = {name: limit for name in told for limit in budgets.limits({name: 0}) if limit.span == "run"} if told else {}
     said = {f"max_{limit.kind}" for limit in named.values()}
     return {**{name: most for name, most in DEFAULTS.items() if name not in said}, **told}
-
-
-@contextlib.contextmanager
-def guard(limits: Mapping[str, Json] | None = None, **settings: Any) -> Iterator[Guard]:  # noqa: ANN401 - those of Guard
-    """Guard every run that begins, or goes on, inside the block; see Guard for *limits* and *settings*.
-
-    Attaches the harness first if that has not been done. Raises UsageError for a limit or a setting that is none.
-    """
-    from harness import recording
-
-    made = Guard(limits, **settings)
-    made.keep()
-    attached: Recording = recording.instrument()
-    made.attach(attached.trace, attached.store, attached.settings)
-    attached.stops.watch()
-    try:
-        with guarded(made):
-            yield made
-    finally:
-        made.finish()
