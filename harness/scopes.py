@@ -81,6 +81,8 @@ class Scope:
     """The name and the attributes of its record as they were written last; empty where they have changed since."""
     begun: str = ""
     """What else of its record stays the same, as it was written."""
+    contexts: tuple[otel.Context, otel.Context] | None = None
+    """The OpenTelemetry context that it was begun in, and the one it was made the innermost operation of."""
 
     def up(self, operation: Operation) -> Scope | None:
         """Find the nearest scope of *operation*, this one included."""
@@ -124,6 +126,21 @@ def put(scope: Scope | None, span: Span | None = None) -> None:
     span = span or (scope.span if scope is not None else None)
     context = otel.Context({**_read(), _SCOPE: scope})
     _set(context if span is None else bridging.inside(span, context))
+
+
+def enter(scope: Scope) -> None:
+    """Make *scope* the innermost open operation, inside the one that was; :func:`leave` puts that back."""
+    before = _read()
+    put(scope)
+    scope.contexts = before, _read()
+
+
+def leave(scope: Scope) -> None:
+    """Put back what was before *scope* was entered; what else has come into the context since stays."""
+    if scope.contexts is not None and _read() is scope.contexts[1]:
+        _set(scope.contexts[0])
+    else:
+        put(scope.parent, None if scope.span is None else scope.outside)
 
 
 def given_run() -> RunState | None:

@@ -25,7 +25,7 @@ from harness.lines import KINDS, Lines
 from harness.model import Json, Operation
 from harness.privacy import Privacy
 from harness.redaction import Redaction, store_key
-from harness.scopes import RunState, Scope, current, given_run, put, swap, within
+from harness.scopes import RunState, Scope, current, enter, given_run, leave, swap, within
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -140,7 +140,7 @@ class Trace:
         scope = self._begin(operation, subject, attributes)
         if self._emit(scope, contents, links):
             scope.run.open.add(scope.record["span_id"])
-        put(scope)
+        enter(scope)
         return scope
 
     @safely
@@ -159,7 +159,7 @@ class Trace:
         while innermost is not None and innermost is not scope:
             innermost = innermost.parent
         if innermost is scope:  # also where an operation inside was never closed
-            put(scope.parent, None if scope.span is None else scope.outside)
+            leave(scope)
         changes = {**scope.notes.get("end", {}), **(attributes or {})}
         if error is not None:
             changes[semconv.ERROR_TYPE] = type(error).__qualname__

@@ -22,6 +22,8 @@ def find(settings: Any) -> str | None:
 
     The body goes before the headers, and the first entry that has one before the others.
     """
+    if not settings:
+        return None
     for entry in (settings, *_each(_get(settings, "config_list"))):
         named = [_get(entry, BODY), *(_get(_get(entry, name), BODY) for name in _BODIES)]
         named += [_header(_get(entry, name)) for name in _HEADERS]
