@@ -86,6 +86,9 @@ class Lines:
         if operation is Operation.TURN and len(attributes) == _PLAIN_TURN:
             key = name, attributes.get(semconv.GEN_AI_AGENT)
             return self._alike.get(key) or self._clean(key, name, attributes)
+        context = attributes.get(semconv.HARNESS_INPUT_CONTEXT)
+        if context is not None and semconv.HARNESS_OUTPUT_PART not in attributes:
+            return self._asked(name, attributes, context)
         part = attributes.get(semconv.HARNESS_MESSAGE_PART)
         if operation is not Operation.MESSAGE or part is None or len(attributes) != _PLAIN_MESSAGE:
             return self._privacy.told(name, attributes)
@@ -93,6 +96,16 @@ class Lines:
         key = name, attributes[semconv.HARNESS_SENDER], role, *recipients
         told = self._alike.get(key) or self._clean(key, name, _without(attributes, semconv.HARNESS_MESSAGE_PART))
         return f'{told[:-1]},"{semconv.HARNESS_MESSAGE_PART}":"{part}"}}'
+
+    def _asked(self, name: str, attributes: dict[str, Json], context: str) -> str:
+        """Write what a model was asked: of an agent, it is the same each time but for the history."""
+        rest = _without(attributes, semconv.HARNESS_INPUT_CONTEXT)
+        key = name, *rest, *rest.values(), *map(type, rest.values())  # 1 and True are equal, and written otherwise
+        try:
+            told = self._alike.get(key) or self._clean(key, name, rest)
+        except TypeError:  # a value that is a list
+            told = self._privacy.told(name, rest)
+        return f'{told[:-1]},"{semconv.HARNESS_INPUT_CONTEXT}":"{context}"}}'
 
     def _clean(self, key: tuple[Json, ...], name: str, attributes: dict[str, Json]) -> str:
         if len(self._alike) >= _MOST_ALIKE:

@@ -73,6 +73,21 @@ def test_a_message_is_told_as_its_record_whoever_said_what_to_whom_before(said: 
         assert json.loads(lines.record(scope)) == json.loads(privacy.record(scope.record))
 
 
+ALIKE = st.sampled_from([1, 1.0, True, 0, False, "1", "true", None, ["1"]])
+
+
+@given(st.lists(st.tuples(NAMES, st.dictionaries(st.sampled_from(["a", "b"]), ALIKE), HASHES), max_size=8))
+def test_a_call_is_told_as_its_record_whatever_was_asked_before(asked: list[tuple[str, dict[str, Any], str]]) -> None:
+    privacy = Privacy(Redaction(environment={}))
+    lines = Lines(privacy)
+    for model, attributes, context in asked:
+        said = {**attributes, semconv.HARNESS_INPUT_CONTEXT: context}
+        scope = scope_of(Operation.CHAT, f"chat {model}", said, parent=True, ended=False)
+        told, record = lines.record(scope), privacy.record(scope.record)
+        assert json.loads(told) == json.loads(record)
+        assert sorted(told) == sorted(record)  # nor 1 for True
+
+
 @settings(max_examples=30)
 @given(NAMES, ATTRIBUTES, st.sampled_from([None, ValueError("no")]))
 def test_what_changes_while_a_span_is_open_is_in_the_record_of_its_end(
